@@ -1,0 +1,94 @@
+"""Streams with work sharing, and hashes beside them: what detstream asks of Redis."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One entry of a stream in the hands of one consumer."""
+
+    stream: str
+    id: str
+    body: bytes
+    deliveries: int = 1
+    """How often it was handed out, this time included: above 1, a consumer died with it."""
+
+
+class Group(Protocol):
+    """One consumer's place in a consumer group of a stream."""
+
+    def read(self, count: int, block_s: float) -> list[Delivery]:
+        """Return up to `count` entries, or none after `block_s` seconds.
+
+        What this consumer had in hand when it died comes first, then what consumers have held for longer than the
+        claim time (both one at a time, so that a poisoned entry is alone when it kills again), then new entries.
+        """
+
+
+class Transaction(Protocol):
+    """Commands that are carried out together, or not at all, when the `with` block ends without an error."""
+
+    def append(self, stream: str, body: bytes) -> None:
+        """Append an entry under an ID that the broker chooses."""
+
+    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
+        """Append an entry under this ID, with plain fields beside the body; a second copy is ignored."""
+
+    def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        """Say that these entries are dealt with."""
+
+    def set_fields(self, key: str, fields: Mapping[str, str | int | float | bytes]) -> None:
+        """Set fields of a hash; the others stay."""
+
+    def add_member(self, key: str, member: str) -> None:
+        """Add a member to a set."""
+
+
+class Broker(Protocol):
+    """The connection of one process to the streams.
+
+    Every method waits for a broker that has gone away, with back-off and jitter, and carries on when it is back.
+
+    Raises:
+        BrokerUnreachableError: the first connection was not answered within the connect time.
+        BrokerError: the broker refused a command.
+    """
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Collect commands and send them in one atomic round trip."""
+
+    def group(self, stream: str, group: str, consumer: str) -> Group:
+        """Join a consumer group, made if it is missing, from the stream's first entry on."""
+
+    def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
+        """Return up to `count` entries of each stream behind the given ID ("0": from the first), or none after `block_s`."""
+
+    def trim_acknowledged(self, stream: str) -> None:
+        """Remove what every group of the stream has dealt with, and nothing else."""
+
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        """Remove the entries before this ID."""
+
+    def get_fields(self, key: str) -> dict[str, bytes]:
+        """Return a hash, empty if there is none."""
+
+    def increment(self, key: str, field: str) -> int:
+        """Add one to a field of a hash, from 0, and return it."""
+
+    def members(self, key: str) -> set[str]:
+        """Return the members of a set."""
+
+    def lease(self, key: str, owner: str, ttl_s: float) -> bool:
+        """Take or renew a lease for `ttl_s` seconds; False if another owner has it."""
+
+    def release(self, key: str, owner: str) -> None:
+        """Give a lease back if it is this owner's."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove keys of any kind."""
+
+    def close(self) -> None:
+        """Close the connection."""

@@ -1,0 +1,70 @@
+"""Every error that detstream raises on purpose.
+
+    DetstreamError
+    ├── ConfigError              a setting, an argument or a file named by one is wrong: nothing was started
+    ├── SourceError              a recording or a camera can't be opened or read
+    ├── ModelError               weights are missing, damaged or of another layout
+    ├── EngineError              an engine can't be built or refused its input
+    ├── SinkError                an output can't be written
+    ├── MessageError             bytes are no message of a version that we know
+    ├── BrokerError              the broker refused or lost a command
+    │   └── BrokerUnreachableError   nobody answers at its URL
+    ├── FrameStoreError          the frame store can't be made or is full
+    │   ├── FrameExpiredError    the pixels were overwritten, or their ring is gone
+    │   └── FramePendingError    the pixels are not there yet
+    └── AccountingError          frames went in that did not come out
+
+Each message is one line that names the thing and says what to do about it.
+"""
+
+
+class DetstreamError(Exception):
+    """The root: catch it to catch all that detstream raises on purpose."""
+
+
+class ConfigError(DetstreamError):
+    """A setting, an argument or a file named by one is wrong."""
+
+
+class SourceError(DetstreamError):
+    """A recording or a camera can't be opened or read."""
+
+
+class ModelError(DetstreamError):
+    """Weights are missing, damaged or of another layout."""
+
+
+class EngineError(DetstreamError):
+    """An engine can't be built or refused its input."""
+
+
+class SinkError(DetstreamError):
+    """An output can't be written."""
+
+
+class MessageError(DetstreamError):
+    """Bytes are no message of a version that we know."""
+
+
+class BrokerError(DetstreamError):
+    """The broker refused or lost a command."""
+
+
+class BrokerUnreachableError(BrokerError):
+    """Nobody answers at the broker's URL."""
+
+
+class FrameStoreError(DetstreamError):
+    """The frame store can't be made or is full."""
+
+
+class FrameExpiredError(FrameStoreError):
+    """The pixels were overwritten, or their ring is gone."""
+
+
+class FramePendingError(FrameStoreError):
+    """The pixels are not in the store yet."""
+
+
+class AccountingError(DetstreamError):
+    """Frames went in that did not come out."""

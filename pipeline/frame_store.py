@@ -1,0 +1,51 @@
+"""Where pixels wait: written once by the decoder, read by whoever holds the frame's name."""
+
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.frame import Pictures
+from pipeline.messages import FrameMeta
+
+Picture: TypeAlias = Literal["detect", "full"]
+
+
+class FrameWriter(Protocol):
+    """One epoch of one source, as its decoder sees it."""
+
+    def put(self, meta: FrameMeta, pictures: Pictures) -> None:
+        """Store the pictures of a frame; those of the frame `slots` earlier are gone then.
+
+        A picture that is larger than the first one of its kind is refused: scale it before.
+
+        Raises:
+            FrameStoreError: the store is full, or a picture is too large for a slot.
+        """
+
+    def close(self) -> None:
+        """Free what the epoch holds; readers that still look at a frame may finish."""
+
+
+class FrameStore(Protocol):
+    """Pixels of all sources, by name."""
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> FrameWriter:
+        """Reserve room for the newest `slots` frames of an epoch of a source, each of `slot_bytes` at most.
+
+        Older epochs of the same source are removed.
+
+        Raises:
+            FrameStoreError: there is no room; the text says how much is needed and how much is there.
+        """
+
+    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
+        """Return a copy of a frame's picture, BGR (H, W, 3).
+
+        Raises:
+            FrameExpiredError: overwritten (also while it was read), or the epoch is gone.
+            FramePendingError: the epoch has not come to this frame yet.
+        """
+
+    def close(self) -> None:
+        """Let go of all that this process has open."""

@@ -1,0 +1,41 @@
+"""Every key and stream name in Redis, and nothing else."""
+
+FRAMES = "frames"
+"""Work queue of the detectors: one `FrameMeta` an entry."""
+DETECTORS = "detectors"
+"""The consumer group that shares `FRAMES`."""
+RAW = "raw"
+"""What detectors found, in any order, with duplicates: `Detections` and `EndOfSource`."""
+TRACKER = "tracker"
+"""The consumer group of `RAW`, and the tracker's name in leases."""
+ANNOTATOR = "annotator"
+"""The annotator's name in leases and positions."""
+DEAD_LETTERS = "dead-letters"
+"""Entries that were damaged or delivered too often, with the reason."""
+SOURCES = "sources"
+"""Set of the names of all sources that a decoder has announced."""
+
+
+def detections(source: str) -> str:
+    """Return the public stream of a source: ordered, free of duplicates."""
+    return f"detections:{source}"
+
+
+def ledger(source: str) -> str:
+    """Return the hash of a source's epoch, positions and counts."""
+    return f"source:{source}"
+
+
+def checkpoint(source: str) -> str:
+    """Return the hash of the tracker's state after the last published frame."""
+    return f"tracker:{source}"
+
+
+def lease(thing: str) -> str:
+    """Return the key whose value is the process that alone may work on a thing."""
+    return f"lease:{thing}"
+
+
+def pixels(source: str, epoch: int, seq: int) -> str:
+    """Return the key of a frame's pictures, where frames are stored in Redis."""
+    return f"pixels:{source}:{epoch}:{seq}"

@@ -1,0 +1,108 @@
+"""What the stages know together about one source: its epoch, everybody's position, the counts."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pipeline import keys
+from pipeline.broker import Broker, Transaction
+
+Value: TypeAlias = str | int | float | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One reading of a ledger."""
+
+    fields: Mapping[str, bytes]
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch, 0 before the first."""
+        return self.number("epoch", 0)
+
+    @property
+    def rewinds(self) -> int:
+        """How often a sink asked for pixels that it had let go."""
+        return self.number("rewinds", 0)
+
+    @property
+    def decoded(self) -> int:
+        """Frames that the decoder has come to."""
+        return self.number("decoded", 0)
+
+    @property
+    def frames(self) -> int | None:
+        """Frames of the whole source, None until its end was reached."""
+        return self.number("frames", -1) if "frames" in self.fields else None
+
+    @property
+    def error(self) -> str | None:
+        """Why the source ended early."""
+        return self.text("error") or None
+
+    @property
+    def published(self) -> int:
+        """The last frame that is in the public stream, -1 at first."""
+        return self.number("published", -1)
+
+    def finished(self, required: Sequence[str]) -> bool:
+        """Return whether all required consumers have the whole source in its final form."""
+        if not required:
+            return self.frames is not None and self.published + 1 >= self.frames and "ended" in self.fields
+        return all(f"finished.{consumer}" in self.fields for consumer in required)
+
+    def done(self, required: Sequence[str]) -> int:
+        """Return the last frame whose pixels no required consumer needs any more."""
+        return min((self.number(f"done.{name}", -1) for name in required), default=self.published)
+
+    def durable(self, required: Sequence[str]) -> int:
+        """Return the last frame whose output would survive the death of every required consumer."""
+        return min((self.number(f"durable.{name}", -1) for name in required), default=self.published)
+
+    def number(self, field: str, missing: int) -> int:
+        """Return a field as an integer."""
+        return int(self.fields.get(field, missing))
+
+    def text(self, field: str) -> str:
+        """Return a field as text, empty if missing."""
+        return self.fields.get(field, b"").decode()
+
+
+class Ledger:
+    """The ledger of one source, kept in a hash of the broker."""
+
+    def __init__(self, broker: Broker, source: str) -> None:
+        self._broker = broker
+        self.source = source
+        self._key = keys.ledger(source)
+
+    def read(self) -> Standing:
+        """Return what is written now."""
+        return Standing(self._broker.get_fields(self._key))
+
+    def begin_epoch(self) -> int:
+        """Return the number of a new epoch; whatever carries an older one is refused from now on."""
+        with self._broker.transaction() as transaction:
+            transaction.add_member(keys.SOURCES, self.source)
+        if not self.read().fields.get("started_ns"):
+            self.write({"started_ns": time.time_ns()})
+        return self._broker.increment(self._key, "epoch")
+
+    def request_rewind(self) -> None:
+        """Ask the decoder to start again from the required consumers' durable positions."""
+        self._broker.increment(self._key, "rewinds")
+
+    def write(self, fields: Mapping[str, Value]) -> None:
+        """Set fields."""
+        with self._broker.transaction() as transaction:
+            self.write_in(transaction, fields)
+
+    def write_in(self, transaction: Transaction, fields: Mapping[str, Value]) -> None:
+        """Set fields together with the transaction's other commands."""
+        transaction.set_fields(self._key, fields)
+
+    def keys(self) -> list[str]:
+        """Return all keys that belong to the source, to be deleted before it is done anew."""
+        return [self._key, keys.checkpoint(self.source), keys.detections(self.source)]

@@ -1,0 +1,25 @@
+"""Log lines: human on a terminal, JSON otherwise, each with its stage."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+
+def configure(stage: str, *, json: bool | None = None, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send the log lines of this process to `stream` (stderr), as JSON unless it is a terminal."""
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json is None else json
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=out.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(stage=stage)
