@@ -1,0 +1,151 @@
+"""What a weights file says about itself, read without torch.
+
+A model is named by a path of a file that ``weights.save`` wrote, by ``demo`` (the weights that come with detstream), or
+by ``random:<layout>`` (untrained, 80 classes, 640x640: for measuring speed only).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast, get_args
+
+from safetensors import SafetensorError, safe_open
+
+from pipeline.errors import ModelError
+from stages.detector.yolo_nas.layouts import LayoutName
+
+DEMO: Final = "demo"
+RANDOM: Final = "random:"
+_FORMAT: Final = "detstream yolo-nas 1"
+_CELL: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What one must know of a trained network besides its weights."""
+
+    layout: LayoutName
+    class_names: tuple[str, ...]
+    """Name of each class id."""
+    input_size: tuple[int, int]
+    """Height, width of the network's input, pixels, multiples of 32."""
+    conf: float = 0.25
+    """Score below which a box is dropped, unless the user says otherwise."""
+    iou: float = 0.7
+    """Overlap above which the lesser of two boxes is dropped, unless the user says otherwise."""
+    class_agnostic: bool = False
+    """Whether boxes of different classes suppress each other, unless the user says otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.layout not in get_args(LayoutName):
+            raise ModelError(f"layout {self.layout!r} is none of {', '.join(get_args(LayoutName))}")
+        if not self.class_names:
+            raise ModelError("a model needs at least one class name")
+        if any(side < _CELL or side % _CELL for side in self.input_size):
+            raise ModelError(f"input size {self.input_size} (height, width) is not of multiples of {_CELL}")
+        if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1):
+            raise ModelError(f"conf {self.conf} and iou {self.iou} must lie in [0, 1]")
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the strings that describe this card in a safetensors header."""
+        height, width = self.input_size
+        return {
+            "format": _FORMAT,
+            "layout": self.layout,
+            "class_names": json.dumps(self.class_names, ensure_ascii=False),
+            "input_size": f"{height},{width}",
+            "conf": repr(self.conf),
+            "iou": repr(self.iou),
+            "class_agnostic": json.dumps(self.class_agnostic),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> ModelCard:
+        """Return the card that ``to_metadata`` described.
+
+        Raises:
+            ModelError: An entry is missing or wrong.
+        """
+        if metadata.get("format") != _FORMAT:
+            raise ModelError("not written by detstream (or by a version with another format)")
+        try:
+            height, width = (int(side) for side in metadata["input_size"].split(","))
+            return cls(
+                layout=cast(LayoutName, metadata["layout"]),
+                class_names=tuple(str(name) for name in json.loads(metadata["class_names"])),
+                input_size=(height, width),
+                conf=float(metadata["conf"]),
+                iou=float(metadata["iou"]),
+                class_agnostic=bool(json.loads(metadata["class_agnostic"])),
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelError(f"its header is damaged: {type(error).__name__}: {error}") from error
+
+
+def locate(model: str) -> Path:
+    """Return the weights file that a model name means (which need not exist); not for ``random:`` names."""
+    return Path(__file__).parent / "weights" / "demo.safetensors" if model == DEMO else Path(model).expanduser()
+
+
+def random_layout(model: str) -> LayoutName | None:
+    """Return the layout of a ``random:`` name, None for the name of a file.
+
+    Raises:
+        ModelError: No such layout.
+    """
+    if not model.startswith(RANDOM):
+        return None
+    layout = model.removeprefix(RANDOM)
+    if layout not in get_args(LayoutName):
+        raise ModelError(f"no model {model!r}: {RANDOM} takes one of {', '.join(get_args(LayoutName))}")
+    return cast(LayoutName, layout)
+
+
+def read_metadata(path: Path) -> ModelCard:
+    """Return the card in the header of a weights file.
+
+    Raises:
+        ModelError: The file is missing, damaged or not ours.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise ModelError(f"no weights file {path}") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} can't be read as safetensors weights: {error}") from error
+    try:
+        return ModelCard.from_metadata(metadata)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def read_card(model: str) -> ModelCard:
+    """Return the card of a model by name.
+
+    Raises:
+        ModelError: There is no such model, or its file is damaged.
+    """
+    layout = random_layout(model)
+    if layout is None:
+        return read_metadata(locate(model))
+    return ModelCard(layout, tuple(f"class_{i}" for i in range(80)), (640, 640))
+
+
+def fingerprint(model: str) -> str:
+    """Return the SHA-256, in hex, of what a model's results depend on.
+
+    Raises:
+        ModelError: The file can't be read.
+    """
+    if random_layout(model) is not None:
+        return hashlib.sha256(model.encode()).hexdigest()
+    try:
+        with locate(model).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{locate(model)} can't be read: {error.strerror}") from error
