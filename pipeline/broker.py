@@ -64,7 +64,7 @@ class Broker(Protocol):
         """Join a consumer group, made if it is missing, from the stream's first entry on."""
 
     def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
-        """Return up to `count` entries of each stream behind the given ID ("0": from the first), or none after `block_s`."""
+        """Return up to `count` entries of each stream behind its ID ("0": from the first), or none after `block_s`."""
 
     def trim_acknowledged(self, stream: str) -> None:
         """Remove what every group of the stream has dealt with, and nothing else."""

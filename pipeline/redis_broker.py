@@ -1,0 +1,186 @@
+"""The broker on Redis >= 6.2 or Valkey."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from pipeline.broker import Delivery
+from pipeline.errors import BrokerError
+from pipeline.redis_connection import MAX_BLOCK_S, RedisConnection
+from pipeline.redis_group import BODY, RedisGroup
+
+_Value: TypeAlias = str | int | float | bytes
+
+_LEASE: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+_SECOND_COPY: Final = "equal or smaller"
+
+
+@dataclass(slots=True)
+class RedisTransaction:
+    """Commands for one MULTI … EXEC; see `pipeline.broker.Transaction`."""
+
+    commands: list[tuple[_Value, ...]] = field(default_factory=list)
+    published: set[int] = field(default_factory=set)
+    """Which of them may be refused as a second copy."""
+
+    def append(self, stream: str, body: bytes) -> None:
+        self.commands.append(("XADD", stream, "*", BODY, body))
+
+    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
+        self.published.add(len(self.commands))
+        self.commands.append(("XADD", stream, entry_id, *_flat(fields), BODY, body))
+
+    def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        if ids:
+            self.commands.append(("XACK", stream, group, *ids))
+
+    def set_fields(self, key: str, fields: Mapping[str, _Value]) -> None:
+        if fields:
+            self.commands.append(("HSET", key, *_flat(fields)))
+
+    def add_member(self, key: str, member: str) -> None:
+        self.commands.append(("SADD", key, member))
+
+
+class RedisBroker:
+    """The broker on Redis; see `pipeline.broker.Broker`. Threads may share it.
+
+    A command or transaction whose answer was lost with the connection is sent again: what was appended may be there
+    twice and a counter may skip a number, but what was published under an ID is there once.
+
+    Raises:
+        BrokerUnreachableError: no server answered within `connect_timeout_s`, or it refused the password.
+        BrokerError: the URL is no Redis URL.
+    """
+
+    def __init__(self, url: str, *, connect_timeout_s: float = 8.0, claim_after_s: float = 10.0) -> None:
+        self._connection = RedisConnection(url, connect_timeout_s)
+        self._claim_after_s = claim_after_s
+
+    @contextmanager
+    def transaction(self) -> Iterator[RedisTransaction]:
+        """Collect commands and send them in one atomic round trip, if the block ends without an error."""
+        transaction = RedisTransaction()
+        yield transaction
+        if transaction.commands:
+            self._execute(transaction)
+
+    def group(self, stream: str, group: str, consumer: str) -> RedisGroup:
+        """Join a consumer group, made if it is missing, from the stream's first entry on."""
+        return RedisGroup(self._connection, stream, group, consumer, self._claim_after_s)
+
+    def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
+        """Return up to `count` entries of each stream behind the given ID, or none after `block_s`."""
+        deadline = time.monotonic() + block_s
+        while True:
+            left_s = min(deadline - time.monotonic(), MAX_BLOCK_S)
+            block_ms = max(1, int(left_s * 1000)) if left_s > 0 else None  # 0 would block for ever
+            found = self._read_once(after, count, block_ms)
+            if found or time.monotonic() >= deadline:
+                return found
+
+    def trim_acknowledged(self, stream: str) -> None:
+        """Remove what every group of the stream has dealt with, and nothing else."""
+        keep_from = self._connection.call(lambda client: _lowest_unacknowledged(client, stream))
+        if keep_from is not None:
+            self.trim_before(stream, keep_from)
+
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        """Remove the entries before this ID."""
+        self._connection.call(lambda client: client.xtrim(stream, minid=entry_id, approximate=False))
+
+    def get_fields(self, key: str) -> dict[str, bytes]:
+        """Return a hash, empty if there is none."""
+        found: Any = self._connection.call(lambda client: client.hgetall(key))
+        return {name.decode(): value for name, value in found.items()}
+
+    def increment(self, key: str, field: str) -> int:
+        """Add one to a field of a hash, from 0, and return it."""
+        found: Any = self._connection.call(lambda client: client.hincrby(key, field))
+        return int(found)
+
+    def members(self, key: str) -> set[str]:
+        """Return the members of a set."""
+        found: Any = self._connection.call(lambda client: client.smembers(key))
+        return {member.decode() for member in found}
+
+    def lease(self, key: str, owner: str, ttl_s: float) -> bool:
+        """Take or renew a lease for `ttl_s` seconds; False if another owner has it."""
+        ttl_ms = max(1, int(ttl_s * 1000))
+        taken: Any = self._connection.call(lambda client: client.eval(_LEASE, 1, key, owner, ttl_ms))
+        return bool(taken)
+
+    def release(self, key: str, owner: str) -> None:
+        """Give a lease back if it is this owner's."""
+        self._connection.call(lambda client: client.eval(_RELEASE, 1, key, owner))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove keys of any kind."""
+        if keys:
+            self._connection.call(lambda client: client.delete(*keys))
+
+    def close(self) -> None:
+        """Close the connection; whoever waits in another thread gets a BrokerError."""
+        self._connection.close()
+
+    def _execute(self, transaction: RedisTransaction) -> None:
+        def send(client: Redis) -> list[Any]:
+            with client.pipeline(transaction=True) as pipeline:
+                for command in transaction.commands:
+                    pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+                return pipeline.execute(raise_on_error=False)
+
+        for number, answer in enumerate(self._connection.call(send)):
+            second_copy = number in transaction.published and _SECOND_COPY in str(answer)
+            if isinstance(answer, Exception) and not second_copy:
+                name, key = transaction.commands[number][:2]
+                raise BrokerError(f"the broker refused {name!s} {key!s}: {answer}") from answer
+
+    def _read_once(self, after: Mapping[str, str], count: int, block_ms: int | None) -> list[Delivery]:
+        streams: dict[Any, Any] = dict(after)
+        reply: Any = self._connection.call(lambda client: client.xread(streams, count=count, block=block_ms))
+        return [
+            Delivery(stream.decode(), entry_id.decode(), fields.get(BODY, b""))
+            for stream, entries in reply
+            for entry_id, fields in entries
+        ]
+
+
+def _flat(fields: Mapping[str, Any]) -> list[Any]:
+    return [part for pair in fields.items() for part in pair]
+
+
+def _lowest_unacknowledged(client: Redis, stream: str) -> str | None:
+    """Return the first ID that a group of the stream still needs, None if no group is there to say.
+
+    A group may read and acknowledge while we look: that only moves its lowest ID up.
+    """
+    try:
+        groups: Any = client.xinfo_groups(stream)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return None
+        raise
+    needed = [_lowest_of(client, stream, group) for group in groups]
+    return "{}-{}".format(*min(needed)) if needed else None
+
+
+def _lowest_of(client: Redis, stream: str, group: Any) -> tuple[int, int]:
+    pending: Any = client.xpending(stream, group["name"])
+    lowest: bytes | None = pending["min"]
+    if lowest is not None:
+        milliseconds, number = lowest.split(b"-")
+        return int(milliseconds), int(number)
+    milliseconds, number = group["last-delivered-id"].split(b"-")
+    return int(milliseconds), int(number) + 1

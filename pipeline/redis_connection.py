@@ -1,0 +1,154 @@
+"""One process's connection to Redis, which outlives the server: it waits, and asks again."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+from redis import Redis
+from redis import exceptions as refused
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pipeline.errors import BrokerError, BrokerUnreachableError
+
+T = TypeVar("T")
+
+MAX_BLOCK_S: Final = 5.0
+"""The longest that one command may block, well under the time after which a silent server counts as gone."""
+_SILENCE_S: Final = 10.0
+_FIRST_DELAY_S: Final = 0.05
+_MAX_DELAY_S: Final = 2.0
+_GONE: Final = (refused.ConnectionError, refused.TimeoutError, refused.ReadOnlyError, refused.MasterDownError)
+_SHUT_OUT: Final = (refused.AuthenticationError, refused.AuthorizationError)
+_SPEAKS_NO_REDIS: Final = refused.InvalidResponse
+
+
+class RedisConnection:
+    """Carries out commands, however often the server goes away; threads may share it.
+
+    A command whose answer was lost is sent again, so each may be carried out more than once.
+
+    Raises:
+        BrokerUnreachableError: no server answered within `connect_timeout_s`, or it refused the password.
+        BrokerError: the URL is no Redis URL.
+    """
+
+    def __init__(self, url: str, connect_timeout_s: float) -> None:
+        self.url = masked(url)
+        """Without the password: the one for logs and messages."""
+        self._client = _client(url, self.url, connect_timeout_s)
+        self._lock = threading.Lock()
+        self._gone = False
+        self._closed = False
+        self._connect(connect_timeout_s)
+
+    def call(self, command: Callable[[Redis], T]) -> T:
+        """Return what the command returns, as soon as there is a server to answer it.
+
+        Raises:
+            BrokerError: the server refused the command, or `close` was called meanwhile.
+        """
+        attempt = 0
+        while True:
+            self._refuse_if_closed()
+            try:
+                answer = command(self._client)
+            except _SHUT_OUT as error:
+                raise BrokerError(f"the broker at {self.url} shut us out: {error}") from error
+            except _GONE as error:
+                self._refuse_if_closed()
+                self._note_gone(error)
+            except refused.RedisError as error:
+                raise BrokerError(f"the broker at {self.url} refused a command: {error}") from error
+            else:
+                self._note_back()
+                return answer
+            time.sleep(_delay_s(attempt))
+            attempt += 1
+
+    def close(self) -> None:
+        """Close the connection; whoever waits in another thread gets a BrokerError."""
+        self._closed = True
+        self._client.connection_pool.disconnect()
+        self._client.close()
+
+    def _connect(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        attempt = 0
+        while True:
+            try:
+                self._client.ping()
+                return
+            except (*_SHUT_OUT, refused.ResponseError) as error:
+                raise BrokerUnreachableError(
+                    f"the broker at {self.url} refused us ({error}): correct user and password in the URL"
+                ) from error
+            except _SPEAKS_NO_REDIS as error:
+                raise BrokerUnreachableError(f"what answers at {self.url} is no Redis: correct the URL") from error
+            except (TypeError, ValueError) as error:
+                raise BrokerError(f"the options in the URL {self.url} are not ones of redis-py: {error}") from error
+            except refused.RedisError as error:
+                delay_s = _delay_s(attempt)
+                if time.monotonic() + delay_s > deadline:
+                    raise BrokerUnreachableError(_nobody(self.url, timeout_s, error)) from error
+            time.sleep(delay_s)
+            attempt += 1
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise BrokerError(f"the connection to the broker at {self.url} is closed")
+
+    def _note_gone(self, error: Exception) -> None:
+        with self._lock:
+            first, self._gone = not self._gone, True
+        # Idle connections lead to the old server; so does each one of a server that has become a replica.
+        self._client.connection_pool.disconnect(inuse_connections=False)
+        if first:
+            structlog.get_logger().warning("broker gone", url=self.url, error=str(error))
+
+    def _note_back(self) -> None:
+        if not self._gone:
+            return
+        with self._lock:
+            first, self._gone = self._gone, False
+        if first:
+            structlog.get_logger().info("broker back", url=self.url)
+
+
+def masked(url: str) -> str:
+    """Return the URL without what is secret in it, also if it is malformed."""
+    url = re.sub(r"^([a-z]+://)?.*@", r"\1***@", url)
+    return re.sub(r"(password=)[^&]*", r"\1***", url)
+
+
+def _client(url: str, shown: str, connect_timeout_s: float) -> Redis:
+    try:
+        return Redis.from_url(
+            url,
+            protocol=2,  # the replies that every server since 6.2 gives
+            socket_timeout=_SILENCE_S,
+            socket_connect_timeout=connect_timeout_s / 2,
+            retry=Retry(NoBackoff(), 0),  # `call` waits, logs and asks again
+        )
+    except ValueError:
+        # Its text, which urllib makes of a malformed URL, may hold a part of the password.
+        raise BrokerError(
+            f"{shown} is no URL of a broker: write redis://host:6379, rediss://… or unix:///path/to/socket"
+        ) from None
+
+
+def _delay_s(attempt: int) -> float:
+    """Return the time to wait, with jitter, so that those who lost the server together don't come back together."""
+    longest_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * float(2 ** min(attempt, 16)))
+    return random.uniform(longest_s / 2, longest_s)
+
+
+def _nobody(url: str, timeout_s: float, error: Exception) -> str:
+    return (
+        f"no broker answered at {url} within {timeout_s:g} s ({error}):"
+        " start a Redis >= 6.2 or a Valkey there, or correct the URL"
+    )

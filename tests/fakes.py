@@ -1,0 +1,207 @@
+"""Stand-ins for what a test would rather not start."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from pipeline.broker import Delivery
+from tests.fake_streams import EntryId, GroupState, Pending, Stream, Value, as_bytes, id_text, parse_id
+
+_POLL_S: Final = 0.02
+
+
+class MemoryBroker:
+    """The broker of one process, in its memory; several threads and several consumers may share it.
+
+    Claims and leases go by `clock`; a read that finds nothing blocks in real time.
+    """
+
+    def __init__(self, *, claim_after_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.streams: dict[str, Stream] = {}
+        self.hashes: dict[str, dict[str, bytes]] = {}
+        self.sets: dict[str, set[str]] = {}
+        self.leases: dict[str, tuple[str, float]] = {}
+        self.claim_after_s = claim_after_s
+        self.clock = clock
+        self.changed = threading.Condition()
+
+    @contextmanager
+    def transaction(self) -> Iterator["MemoryTransaction"]:
+        transaction = MemoryTransaction(self)
+        yield transaction
+        with self.changed:
+            for command in transaction.commands:
+                command()
+            self.changed.notify_all()
+
+    def group(self, stream: str, group: str, consumer: str) -> "MemoryGroup":
+        with self.changed:
+            return MemoryGroup(self, stream, group, consumer)
+
+    def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
+        return self.wait_for(lambda: self._behind(after, count), block_s)
+
+    def trim_acknowledged(self, stream: str) -> None:
+        with self.changed:
+            groups = self.stream(stream).groups.values()
+            lowest = [min(group.pending, default=(group.last[0], group.last[1] + 1)) for group in groups]
+            if lowest:
+                self.stream(stream).trim(min(lowest))
+
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        with self.changed:
+            self.stream(stream).trim(parse_id(entry_id))
+
+    def get_fields(self, key: str) -> dict[str, bytes]:
+        with self.changed:
+            return dict(self.hashes.get(key, {}))
+
+    def increment(self, key: str, field: str) -> int:
+        with self.changed:
+            fields = self.hashes.setdefault(key, {})
+            number = int(fields.get(field, b"0")) + 1
+            fields[field] = b"%d" % number
+            return number
+
+    def members(self, key: str) -> set[str]:
+        with self.changed:
+            return set(self.sets.get(key, ()))
+
+    def lease(self, key: str, owner: str, ttl_s: float) -> bool:
+        with self.changed:
+            if self._other_owns(key, owner):
+                return False
+            self.leases[key] = owner, self.clock() + ttl_s
+            return True
+
+    def release(self, key: str, owner: str) -> None:
+        with self.changed:
+            if key in self.leases and not self._other_owns(key, owner):
+                del self.leases[key]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        with self.changed:
+            for key in keys:
+                self.streams.pop(key, None)
+                self.hashes.pop(key, None)
+                self.sets.pop(key, None)
+                self.leases.pop(key, None)
+
+    def close(self) -> None:
+        """Keep everything: another consumer may go on."""
+
+    def stream(self, name: str) -> Stream:
+        return self.streams.setdefault(name, Stream())
+
+    def bodies(self, stream: str) -> list[bytes]:
+        """Return the bodies in a stream, for a test to look at."""
+        with self.changed:
+            return list(self.stream(stream).entries.values())
+
+    def wait_for(self, look: Callable[[], list[Delivery]], block_s: float) -> list[Delivery]:
+        """Return what `look` finds, at once or within `block_s`; a claim may fall due without a change."""
+        deadline = time.monotonic() + block_s
+        with self.changed:
+            while not (found := look()) and (left_s := deadline - time.monotonic()) > 0:
+                self.changed.wait(min(left_s, _POLL_S))
+            return found
+
+    def next_id(self, stream: str) -> EntryId:
+        milliseconds, number = self.stream(stream).last
+        now = int(time.time() * 1000)
+        return (now, 0) if now > milliseconds else (milliseconds, number + 1)
+
+    def _behind(self, after: Mapping[str, str], count: int) -> list[Delivery]:
+        return [
+            Delivery(name, id_text(entry), self.stream(name).entries[entry])
+            for name, entry_id in after.items()
+            for entry in self.stream(name).behind(parse_id(entry_id), count)
+        ]
+
+    def _other_owns(self, key: str, owner: str) -> bool:
+        found, until_s = self.leases.get(key, (owner, 0.0))
+        return found != owner and self.clock() < until_s
+
+
+class MemoryTransaction:
+    """Commands that wait for the end of the block."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self.commands: list[Callable[[], None]] = []
+
+    def append(self, stream: str, body: bytes) -> None:
+        broker = self._broker
+        self.commands.append(lambda: broker.stream(stream).add(broker.next_id(stream), body, {}))
+
+    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
+        self.commands.append(lambda: self._broker.stream(stream).add(parse_id(entry_id), body, fields))
+
+    def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        self.commands.append(lambda: self._ack(stream, group, ids))
+
+    def set_fields(self, key: str, fields: Mapping[str, Value]) -> None:
+        values = {name: as_bytes(value) for name, value in fields.items()}
+        self.commands.append(lambda: self._broker.hashes.setdefault(key, {}).update(values))
+
+    def add_member(self, key: str, member: str) -> None:
+        self.commands.append(lambda: self._broker.sets.setdefault(key, set()).add(member))
+
+    def _ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
+        state = self._broker.stream(stream).groups.get(group, GroupState())
+        for entry_id in ids:
+            state.pending.pop(parse_id(entry_id), None)
+
+
+class MemoryGroup:
+    """A consumer's place in a group."""
+
+    def __init__(self, broker: MemoryBroker, stream: str, group: str, consumer: str) -> None:
+        self._broker = broker
+        self._stream, self._group, self._consumer = stream, group, consumer
+        self._own_after: EntryId = (0, 0)
+        self._own_until = max(self._state().pending, default=(0, 0))
+        self._in_hand: set[EntryId] = set()
+
+    def read(self, count: int, block_s: float) -> list[Delivery]:
+        return self._broker.wait_for(lambda: self._own() or self._claimed() or self._new(count), block_s)
+
+    def _state(self) -> GroupState:
+        return self._broker.stream(self._stream).groups.setdefault(self._group, GroupState())
+
+    def _own(self) -> list[Delivery]:
+        for entry, pending in sorted(self._state().pending.items()):
+            if pending.consumer == self._consumer and self._own_after < entry <= self._own_until:
+                self._own_after = entry
+                return self._again(entry, pending)
+        return []
+
+    def _claimed(self) -> list[Delivery]:
+        now = self._broker.clock()
+        for entry, pending in sorted(self._state().pending.items()):
+            ours = pending.consumer == self._consumer and entry in self._in_hand
+            if not ours and now - pending.since_s >= self._broker.claim_after_s:
+                return self._again(entry, pending)
+        return []
+
+    def _again(self, entry: EntryId, pending: Pending) -> list[Delivery]:
+        state = self._state()
+        if entry not in self._broker.stream(self._stream).entries:  # deleted while it was pending
+            del state.pending[entry]
+            return []
+        state.pending[entry] = Pending(self._consumer, self._broker.clock(), pending.deliveries + 1)
+        return [self._delivery(entry, pending.deliveries + 1)]
+
+    def _new(self, count: int) -> list[Delivery]:
+        state = self._state()
+        found = self._broker.stream(self._stream).behind(state.last, count)
+        for entry in found:
+            state.last = entry
+            state.pending[entry] = Pending(self._consumer, self._broker.clock())
+        return [self._delivery(entry, 1) for entry in found]
+
+    def _delivery(self, entry: EntryId, deliveries: int) -> Delivery:
+        self._in_hand.add(entry)
+        return Delivery(self._stream, id_text(entry), self._broker.stream(self._stream).entries[entry], deliveries)
