@@ -22,6 +22,13 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def flushed(url: str) -> str:
+    """Empty the broker and return its URL."""
+    with Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Reference data that are too large for the repository."""
@@ -40,8 +47,6 @@ def valkey() -> Iterator[EmbeddedBroker]:
 @pytest.fixture
 def broker(valkey: EmbeddedBroker) -> Iterator[RedisBroker]:
     """A connection to a broker that has forgotten the test before."""
-    with Redis.from_url(valkey.url) as client:
-        client.flushall()
-    connection = RedisBroker(valkey.url)
+    connection = RedisBroker(flushed(valkey.url))
     yield connection
     connection.close()

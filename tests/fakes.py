@@ -161,8 +161,8 @@ class MemoryGroup:
     def __init__(self, broker: MemoryBroker, stream: str, group: str, consumer: str) -> None:
         self._broker = broker
         self._stream, self._group, self._consumer = stream, group, consumer
-        self._own_after: EntryId = (0, 0)
-        self._own_until = max(self._state().pending, default=(0, 0))
+        state = self._state().pending
+        self._own_left = sorted(entry for entry in state if state[entry].consumer == consumer)
         self._in_hand: set[EntryId] = set()
 
     def read(self, count: int, block_s: float) -> list[Delivery]:
@@ -172,24 +172,25 @@ class MemoryGroup:
         return self._broker.stream(self._stream).groups.setdefault(self._group, GroupState())
 
     def _own(self) -> list[Delivery]:
-        for entry, pending in sorted(self._state().pending.items()):
-            if pending.consumer == self._consumer and self._own_after < entry <= self._own_until:
-                self._own_after = entry
-                return self._again(entry, pending)
+        while self._own_left:
+            entry = self._own_left.pop(0)
+            if found := self._again(entry, self._state().pending.get(entry)):
+                return found
         return []
 
     def _claimed(self) -> list[Delivery]:
         now = self._broker.clock()
         for entry, pending in sorted(self._state().pending.items()):
             ours = pending.consumer == self._consumer and entry in self._in_hand
-            if not ours and now - pending.since_s >= self._broker.claim_after_s:
-                return self._again(entry, pending)
+            due = not ours and now - pending.since_s >= self._broker.claim_after_s
+            if due and (found := self._again(entry, pending)):
+                return found
         return []
 
-    def _again(self, entry: EntryId, pending: Pending) -> list[Delivery]:
+    def _again(self, entry: EntryId, pending: Pending | None) -> list[Delivery]:
         state = self._state()
-        if entry not in self._broker.stream(self._stream).entries:  # deleted while it was pending
-            del state.pending[entry]
+        if pending is None or entry not in self._broker.stream(self._stream).entries:
+            state.pending.pop(entry, None)  # acknowledged or removed meanwhile
             return []
         state.pending[entry] = Pending(self._consumer, self._broker.clock(), pending.deliveries + 1)
         return [self._delivery(entry, pending.deliveries + 1)]
