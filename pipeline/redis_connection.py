@@ -22,7 +22,8 @@ MAX_BLOCK_S: Final = 5.0
 _SILENCE_S: Final = 10.0
 _FIRST_DELAY_S: Final = 0.05
 _MAX_DELAY_S: Final = 2.0
-_GONE: Final = (refused.ConnectionError, refused.TimeoutError, refused.ReadOnlyError, refused.MasterDownError)
+_LOST: Final = (refused.ConnectionError, refused.TimeoutError)
+_GONE: Final = (*_LOST, refused.ReadOnlyError, refused.MasterDownError)
 _SHUT_OUT: Final = (refused.AuthenticationError, refused.AuthorizationError)
 _SPEAKS_NO_REDIS: Final = refused.InvalidResponse
 
@@ -52,16 +53,20 @@ class RedisConnection:
         Raises:
             BrokerError: the server refused the command, or `close` was called meanwhile.
         """
-        attempt = 0
+        attempt, lost = 0, False
         while True:
             self._refuse_if_closed()
             try:
+                if lost:  # the command may be one that blocks
+                    self._client.ping()
+                    self._note_back()
                 answer = command(self._client)
             except _SHUT_OUT as error:
                 raise BrokerError(f"the broker at {self.url} shut us out: {error}") from error
             except _GONE as error:
                 self._refuse_if_closed()
                 self._note_gone(error)
+                lost = isinstance(error, _LOST)
             except refused.RedisError as error:
                 raise BrokerError(f"the broker at {self.url} refused a command: {error}") from error
             else:

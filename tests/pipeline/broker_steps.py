@@ -1,5 +1,6 @@
 """What the suites of the brokers do over and over."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -38,3 +39,13 @@ def read_until(group: Group, wanted: Callable[[list[Delivery]], Any]) -> list[De
         assert time.monotonic() < deadline, f"only {found}"
         found += group.read(1, CLAIM_AFTER_S)
     return found
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Return as soon as the condition holds; it has to within the deadline."""
+    pause = threading.Event()
+    for _ in range(int(DEADLINE_S / 0.01)):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("waited in vain")
