@@ -3,8 +3,6 @@
 The arithmetic is that of super-gradients 3.7.1 (``default_yolo_nas_coco_processing_params``), to the last bit.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray

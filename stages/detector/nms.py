@@ -5,8 +5,6 @@ truly per class: torchvision shifts each class by the largest coordinate, which 
 suppress those of another class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -71,7 +69,7 @@ class Postprocess:
 
 
 def _suppress(xyxy: NDArray[np.float32], groups: NDArray[np.intp], iou: float, most: int) -> list[int]:
-    """Return the rows that no better row of the same group overlaps, in order, ``most`` at most; the best row is first."""
+    """Return the first ``most`` rows, sorted best first, that no better kept row of their group overlaps."""
     columns = np.ascontiguousarray(xyxy.T)
     areas = (columns[2] - columns[0]) * (columns[3] - columns[1])
     alive = np.ones(len(xyxy), bool)

@@ -1,7 +1,5 @@
 """From pixels to features at four scales."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from stages.detector.yolo_nas.blocks import CspLayer, QARepVgg, Spp

@@ -1,7 +1,5 @@
 """The layers that YOLO-NAS is made of; attribute names are those of the published state dicts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch
@@ -48,7 +46,7 @@ class QARepVgg(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, outputs, H / stride, W / stride), not negative."""
-        # A slice before a plain 1x1 convolution: the backward pass of a strided one hangs in channels_last (torch 2.13).
+        # A slice, then a plain 1x1 convolution: the backward pass of a strided one hangs in channels_last (torch 2.13).
         picked = x[:, :, :: self.stride, :: self.stride] if self.stride > 1 else x
         total = self.branch_3x3(x) + self.branch_1x1(picked)
         if self.residual:

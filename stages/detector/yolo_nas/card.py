@@ -4,14 +4,12 @@ A model is named by a path of a file that ``weights.save`` wrote, by ``demo`` (t
 by ``random:<layout>`` (untrained, 80 classes, 640x640: for measuring speed only).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, get_args
+from typing import Final, Self, cast, get_args
 
 from safetensors import SafetensorError, safe_open
 
@@ -64,7 +62,7 @@ class ModelCard:
         }
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> ModelCard:
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
         """Return the card that ``to_metadata`` described.
 
         Raises:

@@ -1,7 +1,5 @@
 """The same function with fewer steps: branches and normalisations folded into plain convolutions, for inference."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

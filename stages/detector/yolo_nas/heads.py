@@ -4,8 +4,6 @@ A box is four distances from an anchor point, in strides, each the expectation o
 (super-gradients 3.7.1, ``training/models/detection_models/yolo_nas/dfl_heads.py``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

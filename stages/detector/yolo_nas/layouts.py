@@ -4,8 +4,6 @@ Facts from super-gradients 3.7.1, ``recipes/arch_params/yolo_nas_{s,m,l,pose_n}_
 backbone and neck of YOLO-NAS-POSE N to a detection head of width 0.33.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, Literal
 

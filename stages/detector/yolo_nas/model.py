@@ -1,7 +1,5 @@
 """YOLO-NAS (Deci, 2023), written anew; state dicts are interchangeable with super-gradients 3.7.1."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from stages.detector.yolo_nas.backbone import Backbone

@@ -1,7 +1,5 @@
 """Exchange between scales: coarse to fine, then fine to coarse."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

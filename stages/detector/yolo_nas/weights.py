@@ -1,7 +1,5 @@
 """Weights files: safetensors with a ``ModelCard`` in the header."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

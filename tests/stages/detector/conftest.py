@@ -1,7 +1,5 @@
 """The reference network, built once, and one thread for torch: two wait for each other on a busy machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +32,9 @@ def small_model(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("models") / "small.safetensors"
     save(path, filled(shared, "n", 3), ModelCard("n", ("car", "bus", "truck"), (96, 128)))
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def converted_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of converted models: converting takes seconds."""
+    return tmp_path_factory.mktemp("converted")

@@ -1,7 +1,5 @@
 """The network with the deterministic weights of the conformance data."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from types import ModuleType

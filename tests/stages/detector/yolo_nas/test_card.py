@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import replace
@@ -42,7 +40,8 @@ def test_header_without_an_entry_is_damaged(key: str) -> None:
 def test_card_of_a_file_is_read_without_torch(small_model: str) -> None:
     code = (
         "import sys; from pathlib import Path; from stages.detector.yolo_nas.card import read_metadata;"
-        "assert read_metadata(Path(sys.argv[1])).class_names == ('car', 'bus', 'truck'); assert 'torch' not in sys.modules"
+        "assert read_metadata(Path(sys.argv[1])).class_names == ('car', 'bus', 'truck');"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, small_model], check=True, cwd=Path(__file__).parents[4])
 
