@@ -1,0 +1,150 @@
+"""The frame store between machines: one hash a frame in Redis, a field for each of its pictures.
+
+Nothing is left behind by an owner that stops; what a killed one leaves is removed by the next epoch of its source.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from redis import Redis
+
+from pipeline.errors import BrokerError, FrameExpiredError, FramePendingError, FrameStoreError
+from pipeline.frame import Pictures
+from pipeline.frame_store import FrameWriter, Picture
+from pipeline.messages import FrameMeta
+from pipeline.redis_connection import RedisConnection
+from pipeline.redis_room import Room, read_frame
+
+T = TypeVar("T")
+Encode: TypeAlias = Callable[[NDArray[np.uint8]], bytes]
+Decode: TypeAlias = Callable[[bytes], NDArray[np.uint8]]
+
+_SHAPE: Final = struct.Struct("<II")
+
+
+def to_raw(image: NDArray[np.uint8]) -> bytes:
+    """Return height and width as little-endian 32-bit numbers, and the pixels."""
+    return _SHAPE.pack(*image.shape[:2]) + image.tobytes()
+
+
+def from_raw(data: bytes) -> NDArray[np.uint8]:
+    """Return the image that `to_raw` made these bytes of, writable.
+
+    Raises:
+        FrameStoreError: they are no such bytes.
+    """
+    height, width = _SHAPE.unpack_from(data) if len(data) >= _SHAPE.size else (0, 0)
+    if len(data) != _SHAPE.size + height * width * 3:
+        raise FrameStoreError("a picture in Redis is not stored raw: use the same codec everywhere")
+    return np.frombuffer(data, np.uint8, offset=_SHAPE.size).reshape(height, width, 3).copy()
+
+
+class RedisWriter:
+    """One epoch of one source, in keys that this process owns."""
+
+    def __init__(self, connection: RedisConnection, room: Room, encode: Encode) -> None:
+        self._connection = connection
+        self._room = room
+        self._encode = encode
+        self._stored: deque[int] = deque()
+        self._closed = False
+
+    def put(self, meta: FrameMeta, pictures: Pictures) -> None:
+        """Store the pictures of a frame; those of the frame `slots` earlier are gone then.
+
+        Raises:
+            FrameStoreError: the pictures are too large for a slot, Redis is full, or the writer was closed.
+        """
+        images = {"detect": pictures.detect, "full": pictures.full}
+        present = {name: image for name, image in images.items() if image is not None}
+        self._check(meta.seq, sum(image.nbytes for image in present.values()))
+        # A field without a picture, as Redis has no empty hashes.
+        fields = {"seq": str(meta.seq).encode(), **{name: self._encode(image) for name, image in present.items()}}
+        expired = [seq for seq in self._stored if seq <= meta.seq - self._room.slots]
+        _call(self._connection, lambda redis: self._room.put(redis, meta.seq, fields, expired))
+        self._stored = deque(seq for seq in self._stored if seq not in expired)
+        self._stored.append(meta.seq)
+
+    def close(self) -> None:
+        """Remove the epoch's frames."""
+        if not self._closed:
+            self._closed = True
+            _call(self._connection, lambda redis: self._room.remove(redis, list(self._stored)))
+
+    def _check(self, seq: int, size: int) -> None:
+        if self._closed:
+            raise FrameStoreError(f"the frames of {self._room.title} were removed; create the next epoch to store more")
+        if size > self._room.slot_bytes:
+            raise FrameStoreError(
+                f"frame {seq} of {self._room.title} has {size} bytes of pixels, more than the {self._room.slot_bytes} "
+                "of a slot: scale its pictures to the size of the source's first frame"
+            )
+
+
+class RedisStore:
+    """Pixels in Redis, in the bytes that `encode` makes of a picture and `decode` reads; raw unless told otherwise.
+
+    Raises:
+        BrokerUnreachableError: nobody answered within `connect_timeout_s`.
+    """
+
+    def __init__(
+        self, url: str, encode: Encode = to_raw, decode: Decode = from_raw, connect_timeout_s: float = 10.0
+    ) -> None:
+        self._connection = RedisConnection(url, connect_timeout_s)
+        self._encode = encode
+        self._decode = decode
+        self._writers: dict[tuple[str, int], RedisWriter] = {}
+        self._seen: dict[str, int] = {}
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> FrameWriter:
+        """Check that there is room for the newest `slots` frames, and remove the older epochs of the source.
+
+        Raises:
+            FrameStoreError: Redis has a limit, and less than that is free.
+        """
+        for older in [key for key in self._writers if key[0] == source and key[1] <= epoch]:
+            self._writers.pop(older).close()
+        room = Room(source, epoch, slots, slot_bytes)
+        _call(self._connection, room.make)
+        writer = RedisWriter(self._connection, room, self._encode)
+        self._writers[source, epoch] = writer
+        return writer
+
+    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
+        """Return a copy of a frame's picture, BGR (H, W, 3).
+
+        Raises:
+            FrameExpiredError: overwritten, stored without this picture, or the epoch is gone.
+            FramePendingError: the epoch has not come to this frame yet.
+        """
+        data, exists, rooms = _call(self._connection, lambda redis: read_frame(redis, source, epoch, seq, picture))
+        if data is not None:
+            self._seen[source] = max(epoch, self._seen.get(source, -1))
+            return self._decode(data)
+        name = f"frame {seq} of {source} (epoch {epoch})"
+        if exists:
+            raise FrameExpiredError(f"{name} was stored without a picture '{picture}'")
+        if epoch in rooms and seq > rooms[epoch]:
+            raise FramePendingError(f"{name} is not in Redis yet; the newest is {rooms[epoch]}")
+        if epoch <= max([*rooms, self._seen.get(source, -1)]):
+            raise FrameExpiredError(f"{name} was removed; a larger memory_mb keeps more frames")
+        raise FramePendingError(f"there are no frames of {source} (epoch {epoch}) in Redis yet")
+
+    def close(self) -> None:
+        """Remove the frames that this process owns, and close the connection."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+        self._connection.close()
+
+
+def _call(connection: RedisConnection, command: Callable[[Redis], T]) -> T:
+    try:
+        return connection.call(command)
+    except BrokerError as error:
+        raise FrameStoreError(f"frame store in Redis: {error}") from error
