@@ -113,20 +113,21 @@ def decode(data: bytes) -> Message:
     """
     try:
         fields = msgpack.unpackb(data, **_LIMITS)
-        return _build(fields)
+        with np.errstate(over="raise"):  # numpy only warns that a number is too large for its array
+            return _build(fields)
     except MessageError:
         raise
     except Exception as error:  # msgpack raises a dozen kinds, ValueError to RecursionError
-        raise MessageError(f"damaged message of {len(data)} bytes: {type(error).__name__}: {error}") from error
+        raise MessageError(f"damaged message of {len(data)} bytes: {type(error).__name__}: {error!s:.200}") from error
 
 
 def _build(fields: Any) -> Message:
     if not isinstance(fields, dict) or fields.get("v") != VERSION:
         version = fields.get("v") if isinstance(fields, dict) else None
-        raise MessageError(f"message of version {version!r}; this detstream reads version {VERSION}")
+        raise MessageError(f"message of version {version!r:.80}; this detstream reads version {VERSION}")
     build = _DECODERS.get(fields.get("type", ""))
     if build is None:
-        raise MessageError(f"message of unknown type {fields.get('type')!r}")
+        raise MessageError(f"message of unknown type {fields.get('type')!r:.80}")
     return build(fields)
 
 

@@ -22,7 +22,7 @@ def unpack_array(packed: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any
     """
     found_dtype, found_shape, data = packed
     if found_dtype != dtype or tuple(found_shape) != shape:
-        raise MessageError(f"array of {found_dtype} {found_shape}; expected {dtype} {list(shape)}")
+        raise MessageError(f"array of {found_dtype!r:.20} {found_shape!r:.80}; expected {dtype} {list(shape)}")
     return np.frombuffer(data, dtype).reshape(shape).astype(np.dtype(dtype).newbyteorder("="))
 
 

@@ -1,0 +1,57 @@
+"""One message of every kind, for the golden bytes and for mutations; and how to compare two."""
+
+from dataclasses import fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Message
+
+FRAME: Final = FrameMeta(
+    source="car-park",
+    epoch=2,
+    seq=41,
+    pts_s=1.64,
+    width=1920,
+    height=1080,
+    timestamp_s=1_700_000_000.5,
+    captured_ns=1_700_000_000_500_000_000,
+    decoded_ns=1_700_000_000_512_345_678,
+)
+FOUND: Final = Detections(
+    frame=FRAME,
+    xyxy=np.array([[10.5, 20.25, 110.0, 220.0], [0.1, 0.2, 1919.9, 1079.8]], np.float32),
+    confidence=np.array([0.9, 0.4], np.float32),
+    class_id=np.array([2, 0], np.int32),
+    class_name=("car", "pérson"),
+    tracker_id=np.array([7, -1], np.int64),
+    inferred_ns=1_700_000_000_520_000_000,
+    published_ns=1_700_000_000_530_000_000,
+)
+INTERNAL: Final[dict[str, Message]] = {
+    "frame": FRAME,
+    "frame-bare": FrameMeta("a", 0, 0, 0.0, 1, 1),
+    "detections": FOUND,
+    "detections-none": Detections.none(FRAME),
+    "detections-failed": Detections.failed(FRAME, "the engine refused it"),
+    "end": EndOfSource("car-park", 2, 42),
+    "end-early": EndOfSource("car-park", 2, 42, "the camera is gone"),
+}
+PUBLIC: Final[dict[str, Detections | EndOfSource]] = {
+    "published": FOUND,
+    "published-none": replace(Detections.none(FRAME), published_ns=5),
+    "published-failed": Detections.failed(FRAME, "the engine refused it"),
+    "published-end": EndOfSource("car-park", 2, 42),
+}
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """Return all that is in a message, with the dtypes and shapes of its arrays, as values that compare."""
+    values = {field.name: getattr(message, field.name) for field in fields(message)}
+    return {
+        "type": type(message).__name__,
+        **{
+            name: (value.dtype.str, value.shape, value.tolist()) if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        },
+    }
