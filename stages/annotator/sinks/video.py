@@ -1,0 +1,170 @@
+"""The video with boxes drawn: H.264 in MP4, one picture a frame, at the frame's own time."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import SinkError
+from pipeline.messages import Detections
+from stages.annotator.append_file import writing
+from stages.annotator.draw import draw
+from stages.annotator.encoder import Encoder, even_size
+from stages.annotator.fragments import TICKS_A_SECOND, Head, Sample
+from stages.annotator.part import Part
+from stages.annotator.remux import finished, remux
+from stages.annotator.sink import Counts
+
+_SYNC_EVERY_S: Final = 0.2
+_LONGEST_OFFSET: Final = 10 * TICKS_A_SECOND
+
+
+class VideoSink(BaseModel):
+    """Settings of the video."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["video"] = "video"
+    crf: int = Field(default=23, ge=0, le=51, description="quality: less is better and larger")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    threads: int = Field(default=1, ge=0, le=64, description="that encode a source; 0: one a core")
+
+    def outputs(self, folder: Path, source: str) -> tuple[Path, Path]:
+        """Return the files that it makes; if one exists, there was a run before."""
+        return folder / f"{source}.mp4", folder / f"{source}.mp4.part"
+
+    def build(self, folder: Path, source: str) -> "VideoWriter":
+        """Open the output, or what is there of it.
+
+        Raises:
+            SinkError: it can't be written.
+        """
+        target, part = self.outputs(folder, source)
+        return VideoWriter(self, target, part)
+
+
+class VideoWriter:
+    """Writes each frame once, in order.
+
+    While it runs, the part file grows frame by frame, durable after at most 0.2 s of writing but for some ten frames
+    in the encoder. `finish` makes the MP4 of it; `close` makes one of what there is and leaves the part to go on from.
+    """
+
+    kind: ClassVar = "video"
+    needs_pixels: ClassVar = True
+
+    def __init__(
+        self, settings: VideoSink, target: Path, part: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings, self._target, self._clock = settings, target, clock
+        self._encoder: Encoder | None = None
+        self._picture: VideoFrame | None = None
+        self._ready: deque[Sample] = deque()
+        self._synced_s = float("-inf")
+        with writing(target):
+            before = None if part.exists() else finished(target)
+        self._part = None if before else Part(part)
+        self._counts, self._done = before or _standing(self._part)
+        self._durable = self._done
+        self._ticks = self._part.last.ticks if self._part and self._part.last else -1
+
+    @property
+    def done(self) -> int:
+        """Last seq that is drawn and in the encoder."""
+        return self._done
+
+    @property
+    def durable(self) -> int:
+        """Last seq on disk."""
+        return self._durable
+
+    def counts(self) -> Counts:
+        """Return what is written, up to `done`."""
+        return self._counts
+
+    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+        """Draw on the image and encode it; without one, the last picture stands in."""
+        seq = found.frame.seq
+        if seq <= self._done:
+            return
+        encoder = self._encoder or self._begin(found, image)
+        if image is not None:
+            self._picture = encoder.picture(draw(image, found))
+        self._picture = self._picture or encoder.black()
+        failed = found.error is not None or image is None
+        self._ready.extend(encoder.encode(self._picture, seq, self._next_ticks(found), failed))
+        self._done = seq
+        self._counts = Counts(self._counts.frames + 1, self._counts.failed + failed)
+        if self._clock() - self._synced_s >= _SYNC_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Put on disk what the encoder has given."""
+        if self._part and self._ready:
+            self._append(self._part)
+
+    def finish(self, frames: int, error: str | None) -> None:
+        """Make the MP4 and remove the part."""
+        self._end(keep=False)
+
+    def close(self) -> None:
+        """Make an MP4 of what there is; keep the part."""
+        self._end(keep=True)
+
+    def _begin(self, found: Detections, image: NDArray[np.uint8] | None) -> Encoder:
+        if self._part is None:
+            raise SinkError(f"{self._target} is finished already: remove it to make it again")
+        options = {"preset": self._settings.preset, "crf": str(self._settings.crf)}
+        if head := self._part.head:
+            size = (head.width, head.height)
+        elif image is not None:
+            size = even_size(image.shape[1], image.shape[0])
+        else:
+            size = even_size(found.frame.width, found.frame.height)
+        self._encoder = Encoder(*size, options, self._settings.threads)
+        first = round(found.frame.pts_s * TICKS_A_SECOND)
+        # A transport stream may begin at any hour; a player would wait for it.
+        origin = 0 if 0 <= first <= _LONGEST_OFFSET else first
+        self._part.begin(Head(self._encoder.init, *size, head.origin if head else origin))
+        return self._encoder
+
+    def _next_ticks(self, found: Detections) -> int:
+        """Return the frame's time in the file; a clock that jumps back would make two frames one."""
+        origin = self._part.head.origin if self._part and self._part.head else 0
+        self._ticks = max(round(found.frame.pts_s * TICKS_A_SECOND) - origin, self._ticks + 1)
+        return self._ticks
+
+    def _append(self, part: Part) -> None:
+        while self._ready:
+            part.append(self._ready[0])
+            self._ready.popleft()
+        part.sync()
+        self._durable = part.last.seq if part.last else -1
+        self._synced_s = self._clock()
+
+    def _end(self, keep: bool) -> None:
+        if self._part is None:
+            return
+        part, self._part = self._part, None
+        written = False
+        try:
+            self._drain(part)
+            written = True
+        finally:
+            part.close(keep or not written)
+
+    def _drain(self, part: Part) -> None:
+        self._ready.extend(self._encoder.drain() if self._encoder else ())
+        self._append(part)
+        if part.last:
+            remux(part.path, self._target, self._counts, part.last.seq)
+
+
+def _standing(part: Part | None) -> tuple[Counts, int]:
+    return (part.counts, part.last.seq) if part and part.last else (Counts(), -1)

@@ -1,0 +1,65 @@
+"""Where frames come from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scale: TypeAlias = Callable[[int, int], NDArray[np.uint8]]
+"""Makes a picture of the given (width, height): BGR uint8 (height, width, 3), contiguous, upright."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a source says of itself before anything was decoded but its first frame."""
+
+    width: int
+    """Of the upright picture, in pixels."""
+    height: int
+    fps: float
+    """On average."""
+    frames: int | None
+    """What the container claims, for progress and for noticing that the end is missing; not a promise."""
+    duration_s: float | None
+    creation_time: datetime | None
+    """Of pts 0, UTC, as the container has it."""
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """One frame that is decoded but not yet a picture; or, with an error, the place of one that is lost."""
+
+    seq: int
+    pts_s: float
+    timestamp_s: float | None
+    """Capture time in seconds since 1970 (UTC), if the source knows it."""
+    width: int
+    """Of the upright picture, in pixels."""
+    height: int
+    captured_ns: int
+    """Wall clock when the packet was read."""
+    scaled: Scale
+    """One swscale pass from the decoder's own pixels; one thread at a time. Raises SourceError where error is set."""
+    error: str | None = None
+
+
+class VideoSource(Protocol):
+    """A recording or a camera, opened."""
+
+    @property
+    def facts(self) -> SourceFacts:
+        """What is known before decoding."""
+
+    def frames(self, start: int = 0) -> Iterator[Decoded]:
+        """Yield the frames from seq `start` on, in order, numbered the same whatever `start` is.
+
+        Raises:
+            SourceError: nothing more can be read and it should; what could be read was yielded before.
+        """
+
+    def close(self) -> None:
+        """End the running `frames`, from any thread; again is harmless."""

@@ -1,0 +1,138 @@
+"""What a SOURCE on the command line stands for."""
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import ConfigError
+
+_SUFFIXES: Final = frozenset(
+    ".3gp .264 .265 .asf .avi .flv .gif .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
+    ".webm .wmv".split()
+)
+_LONGEST_NAME: Final = 90  # settings take 100: room for a number
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """A recording and the name of its outputs: letters, digits, `.`, `_` and `-` only, unique in its listing."""
+
+    name: str
+    path: Path
+
+
+def expand(arguments: Sequence[str]) -> list[NamedSource]:
+    """Return the recordings that files, folders and globs, each perhaps after `name=`, stand for, in their order.
+
+    Raises:
+        ConfigError: one does not exist, holds no video, is a camera, or two have the same name.
+    """
+    wanted = [(name, path) for argument in arguments for name, path in _expanded(argument)]
+    explicit = [name for name, _ in wanted if name]
+    for name in explicit:
+        if explicit.count(name) > 1:
+            raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2=PATH")
+    return _named(_without_repeats(wanted))
+
+
+def _expanded(argument: str) -> list[tuple[str | None, Path]]:
+    name, text = _split(argument)
+    paths = _paths(text)
+    if name is None or len(paths) == 1:
+        return [(name, path) for path in paths]
+    return list(zip(_unique([f"{name}-{_clean(path.stem)}" for path in paths]), paths, strict=True))
+
+
+def _split(argument: str) -> tuple[str | None, str]:
+    """Return (name, path): a path may hold a `=` itself, so what exists is a path."""
+    name, equals, rest = argument.partition("=")
+    if not equals or "/" in name or Path(argument).exists() or "://" in name:
+        return None, argument
+    if not rest or not _clean(name, default=""):
+        raise ConfigError(f"{argument!r} is no source: write NAME=PATH, the name of letters and digits")
+    return _clean(name), rest
+
+
+def _paths(text: str) -> list[Path]:
+    if scheme := re.match(r"(\w[\w+.-]*)://", text):
+        # Not the whole URL: it may hold a password.
+        raise ConfigError(f"{scheme[1]}:// sources (cameras) are not supported yet in this version: give a file")
+    if not text:
+        raise ConfigError("an empty SOURCE: give a file, a folder or a glob")
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.exists():
+            return [path]
+    except OSError as error:
+        raise ConfigError(f"{text!r} can't be read ({error.strerror}): check the path") from error
+    return _matches(text)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    inside = (path for path in folder.rglob("*") if not any(part[0] == "." for part in path.relative_to(folder).parts))
+    found = sorted((path for path in inside if path.suffix.lower() in _SUFFIXES and path.is_file()), key=_natural)
+    if not found:
+        raise ConfigError(f"{folder} is a folder without videos ({', '.join(sorted(_SUFFIXES)[:8])}, …): name another")
+    return found
+
+
+def _matches(pattern: str) -> list[Path]:
+    if not glob.has_magic(pattern):
+        raise ConfigError(f"{pattern} does not exist: check the path")
+    names = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 - Path's takes no absolute pattern
+    matches = map(Path, names)
+    files = sorted((path for path in matches if path.is_file()), key=_natural)
+    if not files:
+        raise ConfigError(f"no file matches {pattern!r}: check the pattern")
+    return [path for path in files if path.suffix.lower() in _SUFFIXES] or files
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Return a key that sorts cam2 before cam10."""
+    pieces = re.findall(r"\d+|\D+", str(path))
+    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+
+
+def _without_repeats(wanted: Sequence[tuple[str | None, Path]]) -> list[tuple[str | None, Path]]:
+    """Drop unnamed repeats of a file, as of a folder and a file in it."""
+    seen: set[Path] = {path.resolve() for name, path in wanted if name}
+    kept: list[tuple[str | None, Path]] = []
+    for name, path in wanted:
+        if name or path.resolve() not in seen:
+            kept.append((name, path))
+            seen.add(path.resolve())
+    return kept
+
+
+def _named(wanted: Sequence[tuple[str | None, Path]]) -> list[NamedSource]:
+    stems = [_clean(path.stem) for _, path in wanted]
+    names = []
+    for (name, path), stem in zip(wanted, stems, strict=True):
+        shared = stems.count(stem) > 1
+        names.append(name or (_clean(f"{path.resolve().parent.name}-{path.stem}") if shared else stem))
+    taken = frozenset(name for name, _ in wanted if name)
+    fixed = [name is not None for name, _ in wanted]
+    unique = _unique(names, taken, fixed)
+    return [NamedSource(name, path) for name, (_, path) in zip(unique, wanted, strict=True)]
+
+
+def _unique(names: Sequence[str], taken: frozenset[str] = frozenset(), fixed: Sequence[bool] = ()) -> list[str]:
+    """Return the names, those met before with `-2`, `-3` … after them; fixed ones as they are."""
+    used, result = set(taken), []
+    for name, keep in zip(names, fixed or [False] * len(names), strict=True):
+        free, number = name, 1
+        while not keep and free in used:
+            number += 1
+            free = f"{name}-{number}"
+        used.add(free)
+        result.append(free)
+    return result
+
+
+def _clean(text: str, default: str = "source") -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-").rstrip("-")[:_LONGEST_NAME] or default
