@@ -2,19 +2,18 @@
 #
 #   PYTHON=python3.12      the Python to build it with (3.11 or newer)
 #   VENV=/tmp/venv         where to build it
-#   TORCH=cpu              PyTorch's build without CUDA, from PyTorch's own index: 200 MB instead of 3 GB
+#   TORCH_INDEX=URL        where to take PyTorch from, such as its index of CPU builds: 200 MB instead of 3 GB
 #   ARGS="-k letterbox"    more arguments for the command
 
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= default
+TORCH_INDEX ?=
 ARGS ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TYPED = $(wildcard pipeline stages detstream tools benchmarks tests)
-TORCH_INDEX_cpu := --index-url https://download.pytorch.org/whl/cpu
 NEEDS_VENV := "$(PYTHON) -m venv" failed; on Debian: apt install python3-venv
 NEEDS_GL := OpenCV does not load (see above); on Debian: apt install libgl1 libglib2.0-0
 
@@ -43,7 +42,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("detstream needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV); the first time takes some minutes …"
 	@$(PYTHON) -m venv $(VENV) || { echo '$(NEEDS_VENV)' >&2; exit 1; }
-	@$(if $(TORCH_INDEX_$(TORCH)),$(PIP) install $$(grep '^torch==' constraints.txt) $(TORCH_INDEX_$(TORCH)))
+	@$(if $(TORCH_INDEX),$(PIP) install $$(grep '^torch==' constraints.txt) --index-url $(TORCH_INDEX))
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@$(BIN)/python -c 'import cv2' || { echo '$(NEEDS_GL)' >&2; exit 1; }
 	@touch $@

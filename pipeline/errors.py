@@ -12,6 +12,7 @@
     ├── FrameStoreError          the frame store can't be made or is full
     │   ├── FrameExpiredError    the pixels were overwritten, or their ring is gone
     │   └── FramePendingError    the pixels are not there yet
+    ├── StageError               a stage's process died of something that a restart would only repeat
     └── AccountingError          frames went in that did not come out
 
 Each message is one line that names the thing and says what to do about it.
@@ -64,6 +65,15 @@ class FrameExpiredError(FrameStoreError):
 
 class FramePendingError(FrameStoreError):
     """The pixels are not in the store yet."""
+
+
+class StageError(DetstreamError):
+    """A stage's process died of something that a restart would only repeat."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        """The exit code of the process."""
 
 
 class AccountingError(DetstreamError):

@@ -17,10 +17,10 @@ class FrameWriter(Protocol):
     def put(self, meta: FrameMeta, pictures: Pictures) -> None:
         """Store the pictures of a frame; those of the frame `slots` earlier are gone then.
 
-        A picture that is larger than the first one of its kind is refused: scale it before.
+        Frames come in the order of their numbers.
 
         Raises:
-            FrameStoreError: the store is full, or a picture is too large for a slot.
+            FrameStoreError: the store is full, or the pictures are together larger than a slot.
         """
 
     def close(self) -> None:
@@ -46,6 +46,9 @@ class FrameStore(Protocol):
             FrameExpiredError: overwritten (also while it was read), or the epoch is gone.
             FramePendingError: the epoch has not come to this frame yet.
         """
+
+    def sweep(self) -> list[str]:
+        """Remove what dead processes left behind, and return a line for each thing removed."""
 
     def close(self) -> None:
         """Let go of all that this process has open."""

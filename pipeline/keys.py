@@ -15,6 +15,13 @@ DEAD_LETTERS = "dead-letters"
 SOURCES = "sources"
 """Set of the names of all sources that a decoder has announced."""
 
+EPOCHS = "epochs"
+"""Hash that counts the epochs of all sources."""
+ENGINES = "engines"
+"""Hash: which engine each detector runs."""
+RUN = "run"
+"""What `detstream run` holds a lease of: one run at a time in a database."""
+
 
 def detections(source: str) -> str:
     """Return the public stream of a source: ordered, free of duplicates."""

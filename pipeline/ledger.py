@@ -83,12 +83,17 @@ class Ledger:
         return Standing(self._broker.get_fields(self._key))
 
     def begin_epoch(self) -> int:
-        """Return the number of a new epoch; whatever carries an older one is refused from now on."""
+        """Return the number of a new epoch; whatever carries an older one is refused from now on.
+
+        Numbers are counted over all sources and never used twice, so that nothing left over from an earlier run of a
+        source can pass for this one's.
+        """
+        number = self._broker.increment(keys.EPOCHS, "newest")
+        started = {} if "started_ns" in self.read().fields else {"started_ns": time.time_ns()}
         with self._broker.transaction() as transaction:
+            self.write_in(transaction, {"epoch": number} | started)
             transaction.add_member(keys.SOURCES, self.source)
-        if not self.read().fields.get("started_ns"):
-            self.write({"started_ns": time.time_ns()})
-        return self._broker.increment(self._key, "epoch")
+        return number
 
     def request_rewind(self) -> None:
         """Ask the decoder to start again from the required consumers' durable positions."""
@@ -103,6 +108,6 @@ class Ledger:
         """Set fields together with the transaction's other commands."""
         transaction.set_fields(self._key, fields)
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Return all keys that belong to the source, to be deleted before it is done anew."""
         return [self._key, keys.checkpoint(self.source), keys.detections(self.source)]

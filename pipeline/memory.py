@@ -69,7 +69,7 @@ def plan(memory_mb: int | None, ring_folder: Path) -> Budget:
         )
     if budget.rings_mb > room_mb:
         raise ConfigError(
-            f"{ring_folder} has {room_mb} MB free: set memory_mb to {room_mb} or less, or enlarge it (Docker: --shm-size)"
+            f"{ring_folder} has {room_mb} MB free: set memory_mb to {room_mb}, or enlarge it (--shm-size)"
         )
     return budget
 

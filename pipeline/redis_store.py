@@ -135,6 +135,10 @@ class RedisStore:
             raise FrameExpiredError(f"{name} was removed; a larger memory_mb keeps more frames")
         raise FramePendingError(f"there are no frames of {source} (epoch {epoch}) in Redis yet")
 
+    def sweep(self) -> list[str]:
+        """Return nothing: what a dead process left is removed by its source's next epoch."""
+        return []
+
     def close(self) -> None:
         """Remove the frames that this process owns, and close the connection."""
         for writer in self._writers.values():

@@ -39,12 +39,16 @@ class RedisSettings(Section):
 class FlowSettings(Section):
     """What is agreed between the stages: which pictures are stored, and who must see every frame."""
 
-    detect_size: tuple[int, int] = (640, 640)
-    """Height and width of the model's input: the decoder scales to it."""
+    picture_size: tuple[int, int] = (636, 636)
+    """Height and width that the detector's pictures are scaled to fit into: 636 for a model with an input of 640."""
+    frame_store: typing.Literal["ring", "redis"] = "ring"
+    """Where pixels wait: in shared memory, or in Redis where stages run on several hosts."""
     full_size: bool = True
     """Whether the full-size picture is stored too, for sinks that draw."""
     required: tuple[str, ...] = ("annotator",)
     """Consumers that must see each frame: they hold the decoder back."""
+    retain: int = Field(default=1000, ge=0)
+    """Frames a source that stay in its public stream after all required consumers have them, for late readers."""
     window: int | None = Field(default=None, ge=1)
     """Most frames in flight a source; from `memory_mb` if not given."""
 
@@ -100,6 +104,11 @@ def load(kind: type[S], file: Path | None) -> S:
         raise ConfigError(_explain(kind, file, values, error.errors()[0])) from error
     except ValueError as error:  # pydantic-settings: a variable that should be JSON is none
         raise ConfigError(f"environment: {error}") from error
+
+
+def bare_environment() -> dict[str, str]:
+    """Return the environment without our variables, for a process whose settings are all in its file."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
 
 
 def read_yaml(file: Path) -> dict[str, Any]:

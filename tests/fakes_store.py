@@ -66,6 +66,9 @@ class MemoryStore:
             raise FrameExpiredError(f"{name} is gone, or has no picture '{picture}'")
         return image
 
+    def sweep(self) -> list[str]:
+        return []
+
     def close(self) -> None:
         for epochs in self.writers.values():
             for writer in epochs.values():

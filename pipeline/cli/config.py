@@ -1,0 +1,141 @@
+"""From arguments, a settings file and the environment to one file that all stages of a run read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from pipeline.errors import ConfigError
+from pipeline.settings import KernelSettings, load
+from stages.annotator.settings import AnnotatorSettings
+from stages.decoder.settings import DecoderSettings
+from stages.decoder.sources.listing import expand
+from stages.detector.engines.openvino import usable_cores
+from stages.detector.finder import class_ids
+from stages.detector.settings import DetectorSettings
+from stages.detector.yolo_nas.card import ModelCard, read_card
+from stages.tracker.settings import TrackerSettings
+
+_BORDER: Final = 4
+"""The letterbox leaves so many pixels free on both axes together, as the original does."""
+
+
+class RunSettings(KernelSettings):
+    """The whole settings file."""
+
+    decoder: DecoderSettings = DecoderSettings()
+    detector: DetectorSettings = DetectorSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    annotator: AnnotatorSettings = AnnotatorSettings()
+
+
+class _Arguments(RunSettings):
+    """The same, with the environment already in it, so that arguments have the last word."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The arguments of `detstream run` that change settings; None where one was not given."""
+
+    sources: tuple[str, ...] = ()
+    output: Path | None = None
+    config: Path | None = None
+    model: str | None = None
+    engine: str | None = None
+    detectors: int = 1
+    conf: float | None = None
+    iou: float | None = None
+    classes: str | None = None
+    video: bool = True
+
+
+def resolve(options: RunOptions) -> RunSettings:
+    """Return the settings of a run: the file, the environment over it, the arguments over both.
+
+    Raises:
+        ConfigError: one line that names what is wrong and what is allowed.
+        ModelError: the model is missing or damaged.
+    """
+    base = load(RunSettings, options.config)
+    values = _merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
+    settings = _validated(values)
+    if not settings.decoder.sources:
+        raise ConfigError("no source: name a file, a folder or a glob, or list decoder.sources in the settings file")
+    card = read_card(settings.detector.model)
+    class_ids(settings.detector.classes, card)
+    return _validated(_merge(settings.model_dump(), _derived(settings, card, base, options.detectors)))
+
+
+def write(settings: RunSettings, path: Path) -> None:
+    """Write settings for the stages, readable by their owner only: a URL may hold a password."""
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(settings.model_dump(mode="json", exclude={"name"})))
+
+
+def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
+    detector: dict[str, Any] = {"model": options.model, "conf": options.conf, "iou": options.iou}
+    if options.engine and options.engine != base.detector.engine.kind:
+        detector["engine"] = {"kind": options.engine}
+    if options.classes:
+        detector["classes"] = tuple(item.strip() for item in options.classes.split(",") if item.strip())
+    annotator: dict[str, Any] = {"output": options.output}
+    if not options.video:
+        annotator["sinks"] = tuple(sink.model_dump() for sink in base.annotator.sinks if sink.kind != "video")
+    values = {"detector": _given(detector), "annotator": _given(annotator)}
+    if options.sources:
+        named = [{"name": item.name, "source": {"kind": "file", "path": item.path}} for item in expand(options.sources)]
+        values["decoder"] = {"sources": tuple(named)}
+    return values
+
+
+def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detectors: int) -> dict[str, Any]:
+    """Return what follows from other settings, where nobody has set it."""
+    height, width = card.input_size
+    flow = {
+        "picture_size": (height - _BORDER, width - _BORDER),
+        "full_size": any(sink.kind == "video" for sink in settings.annotator.sinks),
+    }
+    flow |= base.flow.model_dump(include=base.flow.model_fields_set & flow.keys())
+    engine = settings.detector.engine
+    share = {"streams": max(usable_cores() // detectors, 1)} if not getattr(engine, "streams", 1) else {}
+    return {"flow": flow, "detector": {"engine": share}}
+
+
+def _validated(values: Mapping[str, Any]) -> RunSettings:
+    try:
+        return _Arguments(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        nested = (
+            isinstance(value, Mapping)
+            and isinstance(below, Mapping)
+            and value.get("kind", below.get("kind")) == below.get("kind")
+        )
+        merged[key] = _merge(below, value) if nested and isinstance(below, Mapping) else value
+    return merged
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,120 @@
+"""The command line: `detstream run`, `detstream stage`. What is heavy is imported by the command that needs it."""
+
+import json
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from pipeline.errors import ConfigError, DetstreamError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+class EngineName(StrEnum):
+    """The engines that can be chosen by name."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
+class StageName(StrEnum):
+    """The four stages."""
+
+    DECODER = "decoder"
+    DETECTOR = "detector"
+    TRACKER = "tracker"
+    ANNOTATOR = "annotator"
+
+
+_RUN_EXAMPLE: Final = "Example: [bold]detstream run gate=gate.mp4 recordings/ --output out/ --classes car,person[/]"
+_STAGE_EXAMPLE: Final = (
+    "Example: [bold]DETSTREAM_REDIS__URL=redis://localhost detstream stage detector --config stages.yaml[/]"
+)
+
+
+def main() -> None:
+    """Run the command line; an error that we know is one line and an exit code, never a traceback."""
+    try:
+        app()
+    except DetstreamError as error:
+        sys.stderr.write(f"detstream: {error}\n")
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"detstream {version('detstream')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _detstream(
+    _version_flag: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Turn recordings into ordered streams of object detections."""
+
+
+@app.command(epilog=_RUN_EXAMPLE)
+def run(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="SOURCE…", help="A file, a folder or a glob; named: gate=path.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the outputs. [default: out]", file_okay=False)] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (YAML); arguments and environment go over it.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A name or a file of weights. [default: demo]")] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="What runs the network. [default: auto]")] = None,
+    detectors: Annotated[int, typer.Option(min=1, max=64, help="Detector processes; they share the work.")] = 1,
+    conf: Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence. [default: the model's]")] = None,
+    iou: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Overlap for suppression. [default: the model's]")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Only these, by number or name: 2,7 or car,truck.")] = None,
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")] = False,
+) -> None:
+    """Detect and track objects in recordings; write JSON lines, annotated videos and a manifest."""
+    from rich.console import Console
+
+    from pipeline.cli.config import RunOptions, resolve
+    from pipeline.cli.display import Display, table
+    from pipeline.cli.run import run as run_all
+    from pipeline.process import stop_on_signals
+
+    stop = stop_on_signals()
+    options = RunOptions(tuple(sources or ()), output, config, model, engine, detectors, conf, iou, classes, video)
+    outcome, manifest = run_all(resolve(options), detectors, Display(Console(stderr=True)), stop, force=force)
+    if as_json:
+        sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
+    else:
+        console = Console()
+        console.print(table(outcome.reports))
+        for report in outcome.reports:
+            console.print(f"{report.source}: {report.error or ', '.join(report.files)}", markup=False, soft_wrap=True)
+    if outcome.error:
+        sys.stderr.write(f"detstream: {outcome.error}\n")
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(epilog=_STAGE_EXAMPLE)
+def stage(
+    name: Annotated[StageName, typer.Argument(help="Which of the four.")],
+    config: Annotated[Path | None, typer.Option(help="Settings file (YAML), the same for all stages.")] = None,
+) -> None:
+    """Run one stage as a process of its own, on the Redis at DETSTREAM_REDIS__URL."""
+    from importlib import import_module
+
+    raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
+
+
+if __name__ == "__main__":
+    main()

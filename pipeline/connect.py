@@ -1,0 +1,56 @@
+"""The connections that settings ask for."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pipeline.broker import Broker
+from pipeline.errors import ConfigError
+from pipeline.frame_store import FrameStore
+from pipeline.redis_broker import RedisBroker
+from pipeline.redis_store import RedisStore
+from pipeline.ring_folder import default_folder
+from pipeline.ring_store import RingStore
+from pipeline.settings import KernelSettings
+
+_WITHOUT_SHARED_MEMORY: Final = Path("/var/tmp")
+
+
+def open_broker(settings: KernelSettings) -> Broker:
+    """Return a broker, connected.
+
+    Raises:
+        ConfigError: no URL is given.
+        BrokerUnreachableError: nobody answers at it.
+    """
+    redis = settings.redis
+    if redis.url is None:
+        raise ConfigError("no Redis: set DETSTREAM_REDIS__URL, or redis.url in the settings file")
+    return RedisBroker(redis.url, connect_timeout_s=redis.connect_timeout_s, claim_after_s=redis.claim_after_s)
+
+
+def ring_folder(settings: KernelSettings) -> Path:
+    """Return where pixels wait: shared memory where there is some, else a folder beside other temporary files.
+
+    Raises:
+        ConfigError: the folder can't be made.
+    """
+    folder = settings.ring_folder or default_folder(_WITHOUT_SHARED_MEMORY / f"detstream-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"ring_folder {folder}: can't be made: {error.strerror}") from error
+    return folder
+
+
+def open_store(settings: KernelSettings) -> FrameStore:
+    """Return the frame store that all stages of a configuration share.
+
+    Raises:
+        ConfigError: its folder can't be made, or Redis is asked for but not given.
+    """
+    if settings.flow.frame_store == "redis":
+        if settings.redis.url is None:
+            raise ConfigError("flow.frame_store is redis, but redis.url is not set")
+        return RedisStore(settings.redis.url)
+    return RingStore(ring_folder(settings), settings.name)

@@ -1,0 +1,131 @@
+"""What became of a run: counts that must add up, and the manifest."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pipeline import keys
+from pipeline.broker import Broker
+from pipeline.errors import SinkError
+from pipeline.ledger import Ledger
+from pipeline.metrics import LatencyHistogram
+
+Status = Literal["ok", "failed", "interrupted"]
+_PACKAGES: Final = ("detstream", "av", "numpy", "opencv-python", "openvino", "torch", "trackers", "supervision")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What became of one source."""
+
+    source: str
+    path: str
+    status: Status
+    error: str | None
+    frames: int
+    """Decoded, or found undecodable, each with a number of its own."""
+    detected: int
+    failed: int
+    dropped: int
+    skipped: int
+    detections: int
+    wall_s: float
+    fps: float
+    latency_p50_s: float | None
+    """From the packet's reading to the publication."""
+    latency_p95_s: float | None
+    codec: str
+    width: int
+    height: int
+    files: tuple[str, ...]
+
+
+def report_source(broker: Broker, source: str, path: str, files: Sequence[str], *, interrupted: bool) -> SourceReport:
+    """Return a source's report, with an error where its counts don't add up."""
+    ledger = Ledger(broker, source).read()
+    tracked = broker.get_fields(keys.checkpoint(source))
+    counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "objects")}
+    latency = LatencyHistogram(tracked.get("latency", b""))
+    finished = ledger.finished((keys.ANNOTATOR,))
+    error = ledger.error or (_difference(ledger.fields, ledger.frames or 0, counts) if finished else None)
+    ended_ns = ledger.number("finished_ns", time.time_ns())
+    wall_s = max(ended_ns - ledger.number("started_ns", ended_ns), 1) / 1e9
+    published = counts["ok"] + counts["failed"]
+    unfinished: Status = "interrupted" if interrupted else "failed"
+    return SourceReport(
+        source=source,
+        path=path,
+        status="failed" if error else "ok" if finished else unfinished,
+        error=error or (None if finished else "not finished"),
+        frames=ledger.decoded,
+        detected=counts["ok"],
+        failed=counts["failed"],
+        dropped=0,
+        skipped=0,
+        detections=counts["objects"],
+        wall_s=round(wall_s, 3),
+        fps=round(published / wall_s, 2),
+        latency_p50_s=_rounded(latency.quantile_s(0.5)),
+        latency_p95_s=_rounded(latency.quantile_s(0.95)),
+        codec=ledger.text("codec"),
+        width=ledger.number("width", 0),
+        height=ledger.number("height", 0),
+        files=tuple(files),
+    )
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `manifest.json`, whole or not at all.
+
+    Raises:
+        SinkError: it can't be written.
+    """
+    path, draft = folder / "manifest.json", folder / ".manifest.json.part"
+    try:
+        with draft.open("w") as file:
+            json.dump(manifest, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SinkError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def manifest(reports: Sequence[SourceReport], started_s: float, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that one needs to know of a run, or to run it again."""
+    return {
+        "started": _iso(started_s),
+        "finished": _iso(time.time()),
+        **facts,
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "versions": {package: version(package) for package in _PACKAGES},
+        "sources": [asdict(report) for report in reports],
+    }
+
+
+def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, int]) -> str | None:
+    """Return where frames were lost, None if decoded = detected + failed = written."""
+    published = counts["ok"] + counts["failed"]
+    if published != frames:
+        return f"accounting: {frames} frames decoded, but {counts['ok']} detected + {counts['failed']} failed"
+    for name, value in fields.items():
+        if name.startswith("written.") and int(value) != frames:
+            return f"accounting: {frames} frames decoded, but {int(value)} written to {name.removeprefix('written.')}"
+    return None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

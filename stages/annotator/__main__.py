@@ -1,0 +1,41 @@
+"""The annotator's process."""
+
+import sys
+import threading
+from pathlib import Path
+
+from pipeline import process
+from pipeline.connect import open_broker, open_store
+from pipeline.errors import SinkError
+from stages.annotator.settings import AnnotatorRoot
+from stages.annotator.sink import Sink
+from stages.annotator.stage import Annotator
+from stages.annotator.writer import Writer
+
+
+def main(config: Path | None) -> int:
+    """Write outputs until told to stop, and return the exit code."""
+    return process.run_stage("annotator", AnnotatorRoot, config, _run)
+
+
+def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
+    output = settings.annotator.output
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"output folder {output}: can't be made: {error.strerror}") from error
+    broker, store = open_broker(settings), open_store(settings)
+
+    def open_writer(source: str) -> Writer:
+        sinks: dict[str, Sink] = {sink.kind: sink.build(output, source) for sink in settings.annotator.sinks}
+        return Writer(broker, store, source, sinks, settings.flow.retain)
+
+    try:
+        Annotator(broker, settings.name, open_writer).run(stop)
+    finally:
+        store.close()
+        broker.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

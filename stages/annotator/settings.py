@@ -1,0 +1,28 @@
+"""The annotator's settings; the sinks that there are."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.settings import KernelSettings, Section
+from stages.annotator.sinks.jsonl import JsonlSink
+from stages.annotator.sinks.video import VideoSink
+
+SinkSettings = Annotated[JsonlSink | VideoSink, Field(discriminator="kind")]
+
+
+class AnnotatorSettings(Section):
+    """Where the outputs of all sources go, and which there are."""
+
+    output: Path = Path("out")
+    sinks: tuple[SinkSettings, ...] = Field(default=(JsonlSink(), VideoSink()), min_length=1)
+
+
+class AnnotatorRoot(KernelSettings):
+    """The whole settings file, as the annotator sees it."""
+
+    annotator: AnnotatorSettings = AnnotatorSettings()
+    decoder: Any = None
+    detector: Any = None
+    tracker: Any = None

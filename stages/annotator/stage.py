@@ -1,0 +1,68 @@
+"""The annotator: follows the public stream of every source, as any other consumer could, and writes its outputs."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from pipeline import keys
+from pipeline.broker import Broker
+from stages.annotator.writer import Writer
+
+LEASE_S: Final = 5.0
+_BLOCK_S: Final = 0.1
+_WAITING_BLOCK_S: Final = 0.002
+_BATCH: Final = 8
+"""Small, so that the window moves on in small steps."""
+_DISCOVER_S: Final = 0.2
+
+
+class Annotator:
+    """One process at a time writes; what it has not made durable is in the public stream, so the next one goes on."""
+
+    def __init__(self, broker: Broker, name: str, open_writer: Callable[[str], Writer]) -> None:
+        self._broker, self._name, self._open_writer = broker, name, open_writer
+        self._writers: dict[str, Writer] = {}
+        self._discovered_s = self._renewed_s = -LEASE_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Write until told to stop; then leave each output readable as far as it goes.
+
+        Raises:
+            SinkError: an output can't be written.
+        """
+        try:
+            while not stop.is_set():
+                stop.wait(self.step() if self._in_charge() else _BLOCK_S)
+        finally:
+            for writer in self._writers.values():
+                writer.close()
+        self._broker.release(keys.lease(keys.ANNOTATOR), self._name)
+
+    def step(self) -> float:
+        """Write what has been published since; return how long to pause before the next step, in seconds."""
+        self._discover()
+        open_writers = {name: writer for name, writer in self._writers.items() if not writer.finished}
+        after = {keys.detections(name): writer.position for name, writer in open_writers.items() if writer.hungry}
+        waiting = any(not writer.hungry for writer in open_writers.values())
+        by_stream = {keys.detections(name): writer for name, writer in open_writers.items()}
+        block_s = _WAITING_BLOCK_S if waiting else _BLOCK_S
+        for delivery in self._broker.read(after, _BATCH, block_s) if after else []:
+            by_stream[delivery.stream].take(delivery)
+        for writer in open_writers.values():
+            writer.advance()
+        return 0 if after else block_s
+
+    def _discover(self) -> None:
+        if time.monotonic() - self._discovered_s < _DISCOVER_S:
+            return
+        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys()):
+            self._writers[source] = self._open_writer(source)
+        self._discovered_s = time.monotonic()
+
+    def _in_charge(self) -> bool:
+        if time.monotonic() - self._renewed_s < LEASE_S / 5:
+            return True
+        kept = self._broker.lease(keys.lease(keys.ANNOTATOR), self._name, LEASE_S)
+        self._renewed_s = time.monotonic() if kept else -LEASE_S
+        return kept

@@ -1,0 +1,150 @@
+"""One pass over a source, from where its consumers are to its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self
+
+import structlog
+
+from pipeline import keys
+from pipeline.broker import Broker
+from pipeline.errors import SourceError
+from pipeline.frame import Pictures
+from pipeline.frame_store import FrameWriter
+from pipeline.ledger import Ledger, Standing
+from pipeline.messages import Detections, EndOfSource, FrameMeta, encode
+from pipeline.settings import FlowSettings
+from stages.decoder.source import Decoded, SourceFacts, VideoSource
+
+_ROOM_POLL_S: Final = 0.002
+_END_POLL_S: Final = 0.02
+_CHECK_S: Final = 0.1
+"""How often a decoder that never has to wait looks whether it is still wanted."""
+
+
+class EpochOver(Exception):  # noqa: N818 - it is no error
+    """The epoch has been superseded, or the process is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSizes:
+    """Width and height of the pictures that are stored of each frame of a source."""
+
+    detect: tuple[int, int]
+    full: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, facts: SourceFacts, flow: FlowSettings) -> Self:
+        """Return the detector's picture, as its letterbox would scale it, and the full one if a sink draws."""
+        height, width = flow.picture_size
+        scale = min(height / facts.height, width / facts.width)
+        detect = (max(round(facts.width * scale), 1), max(round(facts.height * scale), 1))
+        return cls(detect, (facts.width, facts.height) if flow.full_size else None)
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of the pictures of one frame."""
+        return sum(3 * width * height for width, height in filter(None, (self.detect, self.full)))
+
+
+class Epoch:
+    """Numbers, stores and announces the frames of one pass; holds back at the window's edge."""
+
+    def __init__(self, broker: Broker, ledger: Ledger, flow: FlowSettings, wanted: Callable[[], bool]) -> None:
+        self._broker, self._ledger, self._flow, self._wanted = broker, ledger, flow, wanted
+        # A sink moves its positions back, then asks for the rewind: read the other way round, none is missed.
+        self._rewinds = ledger.read().rewinds
+        self.number = ledger.begin_epoch()
+        standing = ledger.read()
+        self._done = standing.done(flow.required)
+        self._published = standing.published
+        self.start = self._done + 1
+        """The first frame whose pixels somebody needs."""
+        self._next = self.start
+        self._checked_s = 0.0
+
+    def decode(self, video: VideoSource, writer: FrameWriter, sizes: PictureSizes, window: int) -> None:
+        """Store and announce each frame from `start` on, then the end, or the reason of an early one.
+
+        Raises:
+            EpochOver: superseded, or told to stop.
+            FrameStoreError: a frame found no room.
+        """
+        self._ledger.write(_facts_fields(video.facts))
+        error: str | None = None
+        try:
+            for decoded in video.frames(self.start):
+                self._wait_for_room(decoded.seq, window)
+                self._emit(decoded, writer, sizes)
+        except SourceError as failure:
+            error = str(failure)
+            structlog.get_logger().error("source failed", source=self._ledger.source, error=error)
+        self.end(error)
+
+    def end(self, error: str | None) -> None:
+        """Say how many frames there were, and why there are no more if that is not the recording's end."""
+        end = EndOfSource(self._ledger.source, self.number, self._next, error)
+        with self._broker.transaction() as transaction:
+            transaction.append(keys.RAW, encode(end))
+            self._ledger.write_in(transaction, {"frames": end.frames, "decoded": end.frames, "error": error or ""})
+
+    def wait_until_finished(self) -> None:
+        """Return when all who must see each frame have the source in its final form.
+
+        Raises:
+            EpochOver: superseded, or told to stop.
+        """
+        while not self._check().finished(self._flow.required):
+            time.sleep(_END_POLL_S)
+
+    def _wait_for_room(self, seq: int, window: int) -> None:
+        if time.monotonic() - self._checked_s > _CHECK_S:
+            self._check()
+        while seq - self._done > window:
+            time.sleep(_ROOM_POLL_S)
+            self._check()
+
+    def _check(self) -> Standing:
+        standing = self._ledger.read()
+        self._done = standing.done(self._flow.required)
+        self._checked_s = time.monotonic()
+        if standing.epoch != self.number or standing.rewinds != self._rewinds or not self._wanted():
+            raise EpochOver
+        return standing
+
+    def _emit(self, decoded: Decoded, writer: FrameWriter, sizes: PictureSizes) -> None:
+        meta = self._meta(decoded)
+        fresh = decoded.seq > self._published
+        if decoded.error is None:
+            detect = decoded.scaled(*sizes.detect) if fresh else None
+            writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))
+        else:
+            writer.put(meta, Pictures())
+        with self._broker.transaction() as transaction:
+            self._ledger.write_in(transaction, {"decoded": decoded.seq + 1})
+            if fresh and decoded.error is not None:
+                transaction.append(keys.RAW, encode(Detections.failed(meta, decoded.error)))
+            elif fresh:
+                transaction.append(keys.FRAMES, encode(meta))
+        self._next = decoded.seq + 1
+
+    def _meta(self, decoded: Decoded) -> FrameMeta:
+        return FrameMeta(
+            source=self._ledger.source,
+            epoch=self.number,
+            seq=decoded.seq,
+            pts_s=decoded.pts_s,
+            width=decoded.width,
+            height=decoded.height,
+            timestamp_s=decoded.timestamp_s,
+            captured_ns=decoded.captured_ns,
+            decoded_ns=time.time_ns(),
+        )
+
+
+def _facts_fields(facts: SourceFacts) -> dict[str, str | int | float]:
+    fields: dict[str, str | int | float] = {"width": facts.width, "height": facts.height, "fps": facts.fps}
+    if facts.frames:
+        fields["expected"] = facts.frames
+    return fields | {"codec": facts.codec}

@@ -1,0 +1,150 @@
+"""The detector: takes frames of any source from the work queue and says what is in them."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from pipeline import keys
+from pipeline.broker import Broker, Delivery, Transaction
+from pipeline.errors import FrameStoreError, MessageError
+from pipeline.frame import Frame
+from pipeline.frame_store import FrameStore
+from pipeline.ledger import Ledger
+from pipeline.messages import Detections, FrameMeta, decode, encode
+from stages.detector.engine import Engine, RawBoxes
+from stages.detector.finder import Finder
+
+_IDLE_BLOCK_S: Final = 0.5
+_BUSY_BLOCK_S: Final = 0.003
+"""While the engine works, an arriving frame waits no longer than this for a free place in it."""
+_TRIM_EVERY: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A batch in the engine's hands."""
+
+    deliveries: Sequence[Delivery]
+    frames: Sequence[Frame]
+    answer: Future[list[RawBoxes]]
+
+
+class Detector:
+    """Keeps the engine full as long as there are frames, and answers for every frame that it takes."""
+
+    def __init__(
+        self, broker: Broker, store: FrameStore, engine: Engine, finder: Finder, name: str, max_deliveries: int
+    ) -> None:
+        self._broker, self._store, self._engine, self._finder = broker, store, engine, finder
+        self._queue = broker.group(keys.FRAMES, keys.DETECTORS, name)
+        self._max_deliveries = max_deliveries
+        self._flights: deque[_Flight] = deque()
+        self._answered = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Detect until told to stop; what the engine has begun is finished."""
+        while not stop.is_set():
+            self.step()
+        while self._flights:
+            self._land(self._flights.popleft())
+
+    def step(self) -> None:
+        """Fill the engine with what is ready, and take one answer if there is one or no room is left."""
+        room = self._engine.in_flight - len(self._flights)
+        deliveries = self._queue.read(room * self._engine.max_batch, self._patience_s()) if room > 0 else []
+        for first in range(0, len(deliveries), self._engine.max_batch):
+            self._launch(deliveries[first : first + self._engine.max_batch])
+        full = len(self._flights) >= self._engine.in_flight
+        if self._flights and (full or self._flights[0].answer.done()):
+            self._land(self._flights.popleft())
+
+    def _patience_s(self) -> float:
+        return _BUSY_BLOCK_S if self._flights else _IDLE_BLOCK_S
+
+    def _launch(self, deliveries: Sequence[Delivery]) -> None:
+        """Give a batch to the engine; one that a detector has died with goes alone, so that no other shares its fate."""
+        taken = [(delivery, frame) for delivery in deliveries if (frame := self._fetch(delivery)) is not None]
+        if not taken:
+            return
+        suspect = any(delivery.deliveries > 1 for delivery, _ in taken)
+        while suspect and self._flights:
+            self._land(self._flights.popleft())
+        frames = [frame for _, frame in taken]
+        answer = self._engine.submit([self._finder.canvas(frame) for frame in frames])
+        self._flights.append(_Flight([delivery for delivery, _ in taken], frames, answer))
+        if suspect:
+            self._land(self._flights.popleft())
+
+    def _fetch(self, delivery: Delivery) -> Frame | None:
+        """Return the frame of a work item, None if the item has been dealt with instead."""
+        try:
+            meta = decode(delivery.body)
+            if not isinstance(meta, FrameMeta):
+                raise MessageError(f"a {type(meta).__name__} is no work item")
+        except MessageError as error:
+            self._bury(delivery, str(error), None)
+            return None
+        if delivery.deliveries > self._max_deliveries:
+            self._bury(delivery, f"gave up after {delivery.deliveries - 1} detectors died with it", meta)
+            return None
+        try:
+            return Frame(meta, self._store.get(meta.source, meta.epoch, meta.seq, "detect"))
+        except FrameStoreError as error:
+            self._let_go(delivery, meta, str(error))
+            return None
+
+    def _let_go(self, delivery: Delivery, meta: FrameMeta, reason: str) -> None:
+        """Forget an item of an older epoch, whose frames are announced anew; report one of this epoch as failed."""
+        if Ledger(self._broker, meta.source).read().epoch == meta.epoch:
+            self._bury(delivery, reason, meta)
+            return
+        with self._broker.transaction() as transaction:
+            transaction.ack(keys.FRAMES, keys.DETECTORS, [delivery.id])
+
+    def _bury(self, delivery: Delivery, reason: str, meta: FrameMeta | None) -> None:
+        """Move an item to the dead letters, and report its frame as failed, so that the order never stalls."""
+        structlog.get_logger().error("dead letter", id=delivery.id, source=meta.source if meta else None, error=reason)
+        with self._broker.transaction() as transaction:
+            letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
+            transaction.publish(keys.DEAD_LETTERS, "*", delivery.body, letter)
+            if meta is not None:
+                transaction.append(keys.RAW, encode(Detections.failed(meta, reason)))
+            transaction.ack(keys.FRAMES, keys.DETECTORS, [delivery.id])
+
+    def _land(self, flight: _Flight) -> None:
+        """Say what was found in a batch; a batch that failed is tried again frame by frame."""
+        try:
+            raw = flight.answer.result()
+        except Exception as error:  # whatever a runtime raises: it costs the frame, not the process
+            structlog.get_logger().error("engine failed", frames=len(flight.frames), error=str(error))
+            if len(flight.frames) > 1:
+                self._land_singly(flight)
+            else:
+                self._bury(flight.deliveries[0], f"engine failed: {error}", flight.frames[0].meta)
+            return
+        now_ns = time.time_ns()
+        found = [self._finder.find(frame, boxes, now_ns) for frame, boxes in zip(flight.frames, raw, strict=True)]
+        with self._broker.transaction() as transaction:
+            self._answer(transaction, flight, found)
+        self._trim(len(found))
+
+    def _land_singly(self, flight: _Flight) -> None:
+        for delivery, frame in zip(flight.deliveries, flight.frames, strict=True):
+            self._land(_Flight([delivery], [frame], self._engine.submit([self._finder.canvas(frame)])))
+
+    def _answer(self, transaction: Transaction, flight: _Flight, found: Sequence[Detections]) -> None:
+        for detections in found:
+            transaction.append(keys.RAW, encode(detections))
+        transaction.ack(keys.FRAMES, keys.DETECTORS, [delivery.id for delivery in flight.deliveries])
+
+    def _trim(self, answered: int) -> None:
+        self._answered += answered
+        if self._answered >= _TRIM_EVERY:
+            self._broker.trim_acknowledged(keys.FRAMES)
+            self._answered = 0
