@@ -1,5 +1,6 @@
 """The connections that settings ask for."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Final
@@ -53,4 +54,5 @@ def open_store(settings: KernelSettings) -> FrameStore:
         if settings.redis.url is None:
             raise ConfigError("flow.frame_store is redis, but redis.url is not set")
         return RedisStore(settings.redis.url)
-    return RingStore(ring_folder(settings), settings.name)
+    run = hashlib.sha256((settings.redis.url or "").encode()).hexdigest()[:12]  # who shares a broker shares the rings
+    return RingStore(ring_folder(settings), settings.name, run)

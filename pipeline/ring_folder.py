@@ -40,13 +40,17 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def remove_ownerless(folder: Path) -> list[str]:
-    """Remove the rings whose owner has died, and return whose they were, one text a ring."""
+def remove_ownerless(folder: Path, spared: str = "") -> list[str]:
+    """Remove the rings whose owner has died, and return whose they were, one text a ring.
+
+    Those with names that begin with `spared`, if it is given, stay.
+    """
     if not folder.is_dir():
         return []
     with locked(folder):
         paths = sorted([*folder.glob(f"*{RING}"), *folder.glob(f"*{UNFINISHED}")])
-        owners = [(path, _remove_if_ownerless(path)) for path in paths]
+        others = [path for path in paths if not (spared and path.name.startswith(spared))]
+        owners = [(path, _remove_if_ownerless(path)) for path in others]
     return [f"{unquote(path.name)} of {owner}" for path, owner in owners if owner is not None]
 
 

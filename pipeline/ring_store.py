@@ -57,11 +57,15 @@ class RingWriter:
 
 
 class RingStore:
-    """Rings in a folder; a process that only reads finds them there by name."""
+    """Rings in a folder; a process that only reads finds them there by name.
 
-    def __init__(self, folder: Path, owner: str) -> None:
+    Sources of the same name in two runs on one machine are kept apart by their `run`, any text that both ends know.
+    """
+
+    def __init__(self, folder: Path, owner: str, run: str = "") -> None:
         self._folder = folder
         self._owner = owner
+        self._prefix = f"{quote(run, safe='')}@" if run else ""
         self._writers: dict[tuple[str, int], RingWriter] = {}
         self._rings: dict[Path, tuple[RingFile, int]] = {}
         self._seen: dict[str, int] = {}
@@ -94,8 +98,12 @@ class RingStore:
         return opened[0].read(seq, picture)
 
     def sweep(self) -> list[str]:
-        """Remove the rings whose owner died, and return whose they were, one text a ring."""
-        return remove_ownerless(self._folder)
+        """Remove the rings whose owner died, and return whose they were, one text a ring.
+
+        Those of this run stay until the next epoch of their source: a frame that is still announced under the old one
+        must not lose its pixels before everybody knows that the epoch is over.
+        """
+        return remove_ownerless(self._folder, self._prefix)
 
     def close(self) -> None:
         """Remove the rings that this process owns, and unmap the others."""
@@ -148,11 +156,14 @@ class RingStore:
                 self._rings.pop(path, None)
 
     def _path(self, source: str, epoch: int) -> Path:
-        return self._folder / f"{quote(source, safe='')}.{epoch}{RING}"
+        return self._folder / f"{self._stem(source)}.{epoch}{RING}"
+
+    def _stem(self, source: str) -> str:
+        return self._prefix + quote(source, safe="")
 
     def _epochs(self, source: str) -> list[int]:
         """Return the epochs of exactly this source; a source "a.1" has files that begin like those of "a"."""
-        pattern = re.compile(re.escape(quote(source, safe="")) + r"\.(\d+)" + re.escape(RING))
+        pattern = re.compile(re.escape(self._stem(source)) + r"\.(\d+)" + re.escape(RING))
         return [int(found[1]) for path in self._folder.glob(f"*{RING}") if (found := pattern.fullmatch(path.name))]
 
     def _no_room(self, source: str, slots: int, slot_bytes: int, error: OSError) -> str:

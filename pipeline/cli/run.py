@@ -80,7 +80,7 @@ def _supervise(settings: RunSettings, plan: Plan, broker: Broker, display: Displ
         error = str(failure)
     interrupted = stop.is_set()
     reports = tuple(
-        report_source(broker, item.name, str(item.source.path), _files(settings, item.name), interrupted=interrupted)
+        report_source(broker, item.name, str(item.source.path), _written(settings, item.name), interrupted=interrupted)
         for item in settings.decoder.sources
     )
     return Outcome(reports, interrupted, error)
@@ -137,6 +137,10 @@ def _names(settings: RunSettings) -> list[str]:
 def _files(settings: RunSettings, source: str) -> list[str]:
     output = settings.annotator.output
     return [str(path) for sink in settings.annotator.sinks for path in sink.outputs(output, source)]
+
+
+def _written(settings: RunSettings, source: str) -> list[str]:
+    return [file for file in _files(settings, source) if Path(file).exists()]
 
 
 def _facts(settings: RunSettings, broker: Broker, detectors: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """One pass over a source, from where its consumers are to its end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -81,6 +82,20 @@ class Epoch:
             error = str(failure)
             structlog.get_logger().error("source failed", source=self._ledger.source, error=error)
         self.end(error)
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """See to it that an epoch which ends early is over for everybody before its pixels are gone.
+
+        A detector that finds no pixels for a work item forgets the item if its epoch is over, and reports the frame as
+        failed if it is not.
+        """
+        try:
+            yield
+        except BaseException:
+            if self._ledger.read().epoch == self.number:
+                self._ledger.begin_epoch()
+            raise
 
     def end(self, error: str | None) -> None:
         """Say how many frames there were, and why there are no more if that is not the recording's end."""

@@ -83,7 +83,8 @@ class Decoder:
         while not self._stop.is_set() and not ledger.read().finished(self._room.flow.required):
             if self._broker.lease(lease, self._owner, LEASE_S):
                 self._epoch(ledger, opener)
-            self._stop.wait(_CLAIM_POLL_S)
+            else:
+                self._stop.wait(_CLAIM_POLL_S)
         self._broker.release(lease, self._owner)
 
     def _epoch(self, ledger: Ledger, opener: Opener) -> None:
@@ -93,13 +94,17 @@ class Decoder:
         log = structlog.get_logger().bind(source=ledger.source, epoch=epoch.number)
         log.info("decoding", first=epoch.start)
         try:
-            self._decode(epoch, ledger.source, opener)
-        except SourceError as error:
-            log.error("source failed", error=str(error))
-            epoch.end(str(error))
-            epoch.wait_until_finished()
+            self._decode_or_fail(epoch, ledger.source, opener)
         except EpochOver:
             log.info("epoch over")
+
+    def _decode_or_fail(self, epoch: Epoch, source: str, opener: Opener) -> None:
+        try:
+            self._decode(epoch, source, opener)
+        except SourceError as error:
+            structlog.get_logger().error("source failed", source=source, error=str(error))
+            epoch.end(str(error))
+            epoch.wait_until_finished()
 
     def _decode(self, epoch: Epoch, source: str, opener: Opener) -> None:
         """Decode from the epoch's start to the end, and hold the pixels until all who need them are done.
@@ -114,7 +119,7 @@ class Decoder:
             sizes = PictureSizes.of(video.facts, self._room.flow)
             window = self._room.window(sizes.slot_bytes)
             writer = self._store.create(source, epoch.number, window + SPARE_SLOTS, sizes.slot_bytes)
-            with closing(writer):
+            with closing(writer), epoch.fenced():
                 epoch.decode(video, writer, sizes, window)
                 epoch.wait_until_finished()
 
