@@ -112,7 +112,9 @@ def _fragment_at(file: AppendFile, start: int) -> Fragment | None:
 
 
 def _units_fit(file: AppendFile, start: int, end: int) -> bool:
-    """Return whether the NAL units fill the span: after a loss of power there may be zeros."""
+    """Return whether NAL units fill the span; none ends with a zero, as what a loss of power leaves does."""
+    if file.read(end - 1, 1) == b"\0":
+        return False
     while start < end:
         (length,) = struct.unpack(">I", file.read(start, 4).rjust(4, b"\0"))
         if not length:

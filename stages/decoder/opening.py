@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 import av
 from av.codec.context import ThreadType
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
@@ -42,6 +42,7 @@ def opened(path: Path, threads: int = 0, thread_type: Threads = "auto") -> Itera
         hint = "the file is no video, or damaged, or its end is missing: try it in a player, or copy it again"
         raise SourceError(f"{path} can't be opened as a video ({reason}); {hint}") from error
     with container:
+        container.flags &= ~int(Flags.gen_pts.value)  # PyAV sets it; what it makes up for AVI is a frame late
         stream = _video_stream(container, path)
         stream.thread_type, stream.thread_count = _THREAD_TYPES[thread_type], threads
         for other in container.streams:

@@ -135,4 +135,4 @@ def _unique(names: Sequence[str], taken: frozenset[str] = frozenset(), fixed: Se
 
 
 def _clean(text: str, default: str = "source") -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-").rstrip("-")[:_LONGEST_NAME] or default
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:_LONGEST_NAME].rstrip(".-") or default
