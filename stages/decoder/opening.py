@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 import av
 from av.codec.context import ThreadType
@@ -26,7 +26,7 @@ _YEAR_OF_UNSET_CLOCKS: Final = 1970
 
 
 @contextmanager
-def opened(path: Path, threads: int = 0, thread_type: Threads = "auto") -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path, threads: int, thread_type: Threads) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the recording's best video stream; the others are not even read.
 
     Raises:
@@ -42,7 +42,7 @@ def opened(path: Path, threads: int = 0, thread_type: Threads = "auto") -> Itera
         hint = "the file is no video, or damaged, or its end is missing: try it in a player, or copy it again"
         raise SourceError(f"{path} can't be opened as a video ({reason}); {hint}") from error
     with container:
-        container.flags &= ~int(Flags.gen_pts.value)  # PyAV sets it; what it makes up for AVI is a frame late
+        container.flags &= ~cast(int, Flags.gen_pts.value)  # PyAV sets it; what it makes up for AVI is a frame late
         stream = _video_stream(container, path)
         stream.thread_type, stream.thread_count = _THREAD_TYPES[thread_type], threads
         for other in container.streams:
@@ -56,7 +56,7 @@ def facts_of(path: Path) -> SourceFacts:
     Raises:
         SourceError: as `opened`.
     """
-    with opened(path, threads=1) as (container, stream):
+    with opened(path, 1, "slice") as (container, stream):
         claimed, duration_s = frames_claimed(stream), _duration_s(container, stream)
         created = _created(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or _FPS_UNKNOWN)

@@ -181,6 +181,14 @@ def test_a_packet_that_cannot_be_decoded_is_a_failed_frame_in_its_place(b_frames
         failed[0].scaled(64, 48)
 
 
+def test_a_damaged_video_comes_out_the_same_each_time(b_frames: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.mp4"
+    damage_packet(b_frames, 20, damaged)
+    runs = [list(FileSource(path=damaged).build().frames()) for _ in range(3)]
+    seen = [[(f.pts_s, f.error, None if f.error else f.scaled(16, 12).tobytes()) for f in frames] for frames in runs]
+    assert seen[0] == seen[1] == seen[2]
+
+
 def test_closing_ends_the_frames(b_frames: Path) -> None:
     recording = opened(b_frames)
     frames = recording.frames()
