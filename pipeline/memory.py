@@ -16,6 +16,10 @@ _BROKER_MOST_MB: Final = 512
 LARGEST_WINDOW: Final = 64
 """More frames in flight buy no speed: every stage has had its batches long before."""
 SMALLEST_WINDOW: Final = 4
+STREAMS_KEPT: Final = 16
+"""Public streams of finished sources that stay for late readers; those of sources in work are not counted."""
+_ENTRY_BYTES: Final = 4096
+"""Of a public stream, in memory, with some twenty objects."""
 SPARE_SLOTS: Final = 2
 """Beyond the window, so that the slot being written is never one that a consumer may still need."""
 
@@ -35,6 +39,10 @@ class Budget:
     def rings_mb(self) -> int:
         """For the pixels of all sources that are open at once."""
         return self.total_mb - self.broker_mb
+
+    def retained(self, wanted: int) -> int:
+        """Return how many published frames a source may keep, of those wanted: all in half the broker's share."""
+        return min(wanted, self.broker_mb * MIB // 2 // _ENTRY_BYTES // (STREAMS_KEPT + 2))
 
     def window(self, slot_bytes: int, rings: int) -> int:
         """Return how many frames a source may be ahead of its slowest consumer.

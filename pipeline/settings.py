@@ -1,16 +1,23 @@
 """Settings: read once, from a YAML file and the environment over it, then frozen."""
 
 import os
+import re
 import socket
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from pipeline.errors import ConfigError
 
@@ -56,13 +63,7 @@ class FlowSettings(Section):
 class KernelSettings(BaseSettings):
     """What every stage reads; each stage adds its own section and ignores the others'."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter=_NESTED,
-        frozen=True,
-        extra="forbid",
-        nested_model_default_partial_update=True,
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=_NESTED, frozen=True, extra="forbid")
 
     redis: RedisSettings = RedisSettings()
     flow: FlowSettings = FlowSettings()
@@ -83,8 +84,8 @@ class KernelSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment over the file, whose content comes as arguments."""
-        return env_settings, init_settings
+        """Take arguments only: `load` has put the environment over the file."""
+        return (init_settings,)
 
 
 S = TypeVar("S", bound=KernelSettings)
@@ -97,13 +98,42 @@ def load(kind: type[S], file: Path | None) -> S:
         ConfigError: one line that names the file, the key, the value and what is allowed.
     """
     values = read_yaml(file) if file else {}
+    _refuse_unknown_keys(kind, file, values)
     _refuse_unknown_variables(kind)
+    environment = _read_environment(kind)
     try:
-        return kind(**values)
+        return kind(**merge(values, environment))
     except ValidationError as error:
-        raise ConfigError(_explain(kind, file, values, error.errors()[0])) from error
-    except ValueError as error:  # pydantic-settings: a variable that should be JSON is none
-        raise ConfigError(f"environment: {error}") from error
+        where = "environment" if _holds(environment, error.errors()[0]["loc"]) or file is None else str(file)
+        raise ConfigError(f"{where}: {explain(kind, error.errors()[0])}") from error
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with others put over them key by key; what is of another `kind` is replaced whole."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and value.get("kind") in (None, below.get("kind")):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def explain(kind: type[BaseSettings], error: ErrorDetails) -> str:
+    """Return what is wrong in one line: the key, the value and what is allowed; passwords in URLs left out."""
+    path = [str(part) for part in error["loc"]]
+    name, message = ".".join(path), error["msg"]
+    if error["type"] == "extra_forbidden" and (models := _models_at(kind, path[:-1])):
+        return f"{name}: no such key; allowed: {', '.join(models[0].model_fields)}"
+    if error["type"] == "union_tag_not_found":
+        kinds = [tag for model in _models_at(kind, path) for tag in _tags(model)]
+        return f"{name}: needs a kind; one of: {', '.join(kinds)}"
+    if error["type"] == "value_error":
+        return f"{name}: {message.removeprefix('Value error, ')}"
+    shown = not isinstance(error["input"], dict | BaseModel)
+    value = re.sub(r"//[^/@]*@", "//…@", f": {error['input']!r:.100}") if shown else ""
+    return f"{name}{value}: {message}"
 
 
 def bare_environment() -> dict[str, str]:
@@ -121,54 +151,72 @@ def read_yaml(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: can't be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
         raise ConfigError(f"{file}: is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict | None):
         raise ConfigError(f"{file}: must be a mapping of settings, is a {type(values).__name__}")
     return values or {}
 
 
+def _refuse_unknown_keys(kind: type[BaseSettings], file: Path | None, values: Mapping[Any, Any]) -> None:
+    for key in values:
+        if key not in kind.model_fields:
+            raise ConfigError(f"{file}: {key}: no such key; allowed: {', '.join(kind.model_fields)}")
+
+
 def _refuse_unknown_variables(kind: type[BaseSettings]) -> None:
-    known = {PREFIX + name.upper() for name in kind.model_fields}
+    known = {PREFIX + name.upper(): field for name, field in kind.model_fields.items()}
     for variable in os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper().split(_NESTED)[0] not in known:
+        name, nested, _ = variable.upper().partition(_NESTED)
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
             names = ", ".join(sorted(name.lower().removeprefix(PREFIX.lower()) for name in known))
             raise ConfigError(f"environment: {variable} is no setting; it must start with {PREFIX} and one of: {names}")
+        if nested and known[name].annotation is not Any and not [*_models(known[name].annotation)]:
+            raise ConfigError(f"environment: {variable} is no setting; {name} has no parts")
 
 
-def _explain(kind: type[BaseSettings], file: Path | None, values: dict[str, Any], error: ErrorDetails) -> str:
-    path = [str(part) for part in error["loc"]]
-    where = "environment" if _is_from_environment(kind, path) or file is None else str(file)
-    value = "" if isinstance(error["input"], dict | BaseModel) else f": {error['input']!r:.100}"
-    allowed = _allowed_keys(kind, path[:-1]) if error["type"] == "extra_forbidden" else ()
-    if allowed:
-        return f"{where}: {'.'.join(path)}: no such key; allowed: {', '.join(allowed)}"
-    return f"{where}: {'.'.join(path)}{value}: {error['msg']}"
+def _read_environment(kind: type[BaseSettings]) -> dict[str, Any]:
+    try:
+        return EnvSettingsSource(kind)()
+    except SettingsError as error:
+        text = getattr(error.__cause__, "doc", "")
+        names = [name for name, value in os.environ.items() if name.upper().startswith(PREFIX) and value == text]
+        raise ConfigError(
+            f'environment: {" or ".join(names)}: must be JSON, such as ["a", "b"] or {{"key": 1}}, is no JSON'
+        ) from error
 
 
-def _is_from_environment(kind: type[BaseSettings], path: list[str]) -> bool:
-    node: Any = EnvSettingsSource(kind)()
+def _holds(values: Any, path: Sequence[str | int]) -> bool:
+    """Return whether the value at a path of keys is in there; the path also names the kinds that it went through."""
+    node, found = values, False
     for part in path:
-        if not isinstance(node, dict) or part not in node:
+        if isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node, found = node[part], True
+        elif isinstance(node, Mapping) and part in node:
+            node, found = node[str(part)], True
+        elif found:
+            found = False  # perhaps a kind: what follows must be there
+        else:
             return False
-        node = node[part]
-    return True
+    return found
 
 
-def _allowed_keys(kind: Any, path: list[str]) -> tuple[str, ...]:
-    """Return the keys of the model at a path of keys, through lists and unions; the first that fits."""
+def _models_at(kind: Any, path: Sequence[str]) -> list[type[BaseModel]]:
+    """Return the models that may stand at a path of keys, through lists and unions."""
     models = list(_models(kind))
     if not path:
-        return tuple(models[0].model_fields) if models else ()
+        return models
     for model in models:
         if path[0] in model.model_fields:
-            return _allowed_keys(model.model_fields[path[0]].annotation, path[1:])
-    tagged = [
-        model
-        for model in models
-        if path[0] in typing.get_args(getattr(model.model_fields.get("kind"), "annotation", None))
-    ]
-    return _allowed_keys(tagged[0] if tagged else kind, path[1:]) if tagged or path[0].isdigit() else ()
+            return _models_at(model.model_fields[path[0]].annotation, path[1:])
+    tagged = [model for model in models if path[0] in _tags(model)]
+    return _models_at(tagged[0] if tagged else kind, path[1:]) if tagged or path[0].isdigit() else []
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    return typing.get_args(getattr(model.model_fields.get("kind"), "annotation", None))
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from pipeline.errors import ConfigError
-from pipeline.settings import KernelSettings, load
+from pipeline.settings import KernelSettings, explain, load, merge
 from stages.annotator.settings import AnnotatorSettings
 from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import expand
@@ -31,21 +30,6 @@ class RunSettings(KernelSettings):
     detector: DetectorSettings = DetectorSettings()
     tracker: TrackerSettings = TrackerSettings()
     annotator: AnnotatorSettings = AnnotatorSettings()
-
-
-class _Arguments(RunSettings):
-    """The same, with the environment already in it, so that arguments have the last word."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +56,13 @@ def resolve(options: RunOptions) -> RunSettings:
         ModelError: the model is missing or damaged.
     """
     base = load(RunSettings, options.config)
-    values = _merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
+    values = merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
     settings = _validated(values)
     if not settings.decoder.sources:
         raise ConfigError("no source: name a file, a folder or a glob, or list decoder.sources in the settings file")
     card = read_card(settings.detector.model)
     class_ids(settings.detector.classes, card)
-    return _validated(_merge(settings.model_dump(), _derived(settings, card, base, options.detectors)))
+    return _validated(merge(settings.model_dump(), _derived(settings, card, base, options.detectors)))
 
 
 def write(settings: RunSettings, path: Path) -> None:
@@ -118,23 +102,9 @@ def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detector
 
 def _validated(values: Mapping[str, Any]) -> RunSettings:
     try:
-        return _Arguments(**values)
+        return RunSettings(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-
-
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        nested = (
-            isinstance(value, Mapping)
-            and isinstance(below, Mapping)
-            and value.get("kind", below.get("kind")) == below.get("kind")
-        )
-        merged[key] = _merge(below, value) if nested and isinstance(below, Mapping) else value
-    return merged
+        raise ConfigError(explain(RunSettings, error.errors()[0])) from error
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def run(
         console = Console()
         console.print(table(outcome.reports))
         for report in outcome.reports:
-            console.print(f"{report.source}: {report.error or ', '.join(report.files)}", markup=False, soft_wrap=True)
+            told = "; ".join(filter(None, (report.error, ", ".join(report.files))))
+            console.print(f"{report.source}: {told}", markup=False, soft_wrap=True)
     if outcome.error:
         sys.stderr.write(f"detstream: {outcome.error}\n")
     raise typer.Exit(outcome.exit_code)

@@ -37,6 +37,7 @@ class Supervisor:
         self._broker, self._plan = broker, plan
         self._name = f"run-{time.time_ns()}"
         self._renewed_s = 0.0
+        self._known: dict[str, Standing] = {}
         stages = ["decoder", *["detector"] * plan.detectors, "tracker", "annotator"]
         numbers = [stages[:place].count(stage) + 1 for place, stage in enumerate(stages)]
         self.children = [
@@ -79,8 +80,11 @@ class Supervisor:
             on_progress(self.standings())
 
     def standings(self) -> dict[str, Standing]:
-        """Return where each source stands."""
-        return {source: Ledger(self._broker, source).read() for source in self._plan.sources}
+        """Return where each source stands that has been begun; those that are finished are not asked for again."""
+        finished = {source for source, standing in self._known.items() if standing.finished((keys.ANNOTATOR,))}
+        for source in self._broker.members(keys.SOURCES) - finished:
+            self._known[source] = Ledger(self._broker, source).read()
+        return self._known
 
     def _watch(self, standings: dict[str, Standing]) -> bool:
         if time.monotonic() - self._renewed_s > _LEASE_S / 3:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline import process
 from pipeline.connect import open_broker, open_store
 from pipeline.errors import SinkError
+from pipeline.memory import Budget
 from stages.annotator.settings import AnnotatorRoot
 from stages.annotator.sink import Sink
 from stages.annotator.stage import Annotator
@@ -25,10 +26,13 @@ def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
     except OSError as error:
         raise SinkError(f"output folder {output}: can't be made: {error.strerror}") from error
     broker, store = open_broker(settings), open_store(settings)
+    retain = settings.flow.retain
+    if settings.memory_mb is not None:
+        retain = Budget(settings.memory_mb).retained(retain)
 
     def open_writer(source: str) -> Writer:
         sinks: dict[str, Sink] = {sink.kind: sink.build(output, source) for sink in settings.annotator.sinks}
-        return Writer(broker, store, source, sinks, settings.flow.retain)
+        return Writer(broker, store, source, sinks, retain)
 
     try:
         Annotator(broker, settings.name, open_writer).run(stop)

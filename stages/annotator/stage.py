@@ -2,11 +2,14 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from pipeline import keys
 from pipeline.broker import Broker
+from pipeline.ledger import Ledger
+from pipeline.memory import STREAMS_KEPT
 from stages.annotator.writer import Writer
 
 LEASE_S: Final = 5.0
@@ -23,6 +26,7 @@ class Annotator:
     def __init__(self, broker: Broker, name: str, open_writer: Callable[[str], Writer]) -> None:
         self._broker, self._name, self._open_writer = broker, name, open_writer
         self._writers: dict[str, Writer] = {}
+        self._finished: deque[str] = deque()
         self._discovered_s = self._renewed_s = -LEASE_S
 
     def run(self, stop: threading.Event) -> None:
@@ -42,22 +46,33 @@ class Annotator:
     def step(self) -> float:
         """Write what has been published since; return how long to pause before the next step, in seconds."""
         self._discover()
-        open_writers = {name: writer for name, writer in self._writers.items() if not writer.finished}
-        after = {keys.detections(name): writer.position for name, writer in open_writers.items() if writer.hungry}
-        waiting = any(not writer.hungry for writer in open_writers.values())
-        by_stream = {keys.detections(name): writer for name, writer in open_writers.items()}
+        after = {keys.detections(name): writer.position for name, writer in self._writers.items() if writer.hungry}
+        waiting = any(not writer.hungry for writer in self._writers.values())
+        by_stream = {keys.detections(name): writer for name, writer in self._writers.items()}
         block_s = _WAITING_BLOCK_S if waiting else _BLOCK_S
         for delivery in self._broker.read(after, _BATCH, block_s) if after else []:
             by_stream[delivery.stream].take(delivery)
-        for writer in open_writers.values():
+        for name, writer in list(self._writers.items()):
             writer.advance()
+            if writer.finished:
+                self._retire(name)
         return 0 if after else block_s
+
+    def _retire(self, source: str) -> None:
+        """Let go of a finished source; the public streams of the last few stay for late readers."""
+        del self._writers[source]
+        self._finished.append(source)
+        if len(self._finished) > STREAMS_KEPT:
+            self._broker.delete([keys.detections(self._finished[-STREAMS_KEPT - 1])])
 
     def _discover(self) -> None:
         if time.monotonic() - self._discovered_s < _DISCOVER_S:
             return
-        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys()):
-            self._writers[source] = self._open_writer(source)
+        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys() - set(self._finished)):
+            if Ledger(self._broker, source).read().finished((keys.ANNOTATOR,)):
+                self._finished.append(source)
+            else:
+                self._writers[source] = self._open_writer(source)
         self._discovered_s = time.monotonic()
 
     def _in_charge(self) -> bool:

@@ -68,7 +68,7 @@ class Detector:
         return _BUSY_BLOCK_S if self._flights else _IDLE_BLOCK_S
 
     def _launch(self, deliveries: Sequence[Delivery]) -> None:
-        """Give a batch to the engine; one that a detector has died with goes alone, so that no other shares its fate."""
+        """Give a batch to the engine; one that a detector has died with goes alone, so that no other dies of it."""
         taken = [(delivery, frame) for delivery in deliveries if (frame := self._fetch(delivery)) is not None]
         if not taken:
             return
