@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.settings import KernelSettings, Section
 from stages.annotator.sinks.jsonl import JsonlSink
@@ -12,11 +12,21 @@ from stages.annotator.sinks.video import VideoSink
 SinkSettings = Annotated[JsonlSink | VideoSink, Field(discriminator="kind")]
 
 
+def _distinct(sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
+    kinds = [sink.kind for sink in sinks]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise ValueError(f"two sinks of kind {kind!r} would write the same file")
+    return sinks
+
+
 class AnnotatorSettings(Section):
     """Where the outputs of all sources go, and which there are."""
 
     output: Path = Path("out")
-    sinks: tuple[SinkSettings, ...] = Field(default=(JsonlSink(), VideoSink()), min_length=1)
+    sinks: Annotated[tuple[SinkSettings, ...], AfterValidator(_distinct)] = Field(
+        (JsonlSink(), VideoSink()), min_length=1
+    )
 
 
 class AnnotatorRoot(KernelSettings):

@@ -1,8 +1,8 @@
 """The decoder's settings."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.settings import KernelSettings, Section
 from stages.decoder.sources.file import FileSource
@@ -15,10 +15,18 @@ class NamedSource(Section):
     source: FileSource
 
 
+def _distinct(sources: tuple[NamedSource, ...]) -> tuple[NamedSource, ...]:
+    names = [named.name for named in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two sources are named {name!r}: give each its own name")
+    return sources
+
+
 class DecoderSettings(Section):
     """What one decoder process reads."""
 
-    sources: tuple[NamedSource, ...] = ()
+    sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
     parallel: int = Field(default=2, ge=1, le=64)
     """Sources open at once: one is decoded while the end of another one is still being written."""
 
