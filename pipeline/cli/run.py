@@ -111,15 +111,19 @@ def _prepare_output(settings: RunSettings, *, force: bool) -> None:
     """Make the output folder, and see that no output of an earlier run is lost unasked.
 
     Raises:
-        ConfigError: the folder can't be written to, or outputs exist and `force` is not given.
+        ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source.
     """
     folder = settings.annotator.output
     wanted = [folder / "manifest.json"]
     for name in _names(settings):
         wanted += [Path(file) for file in _files(settings, name)]
         wanted += [Path(f"{file}.part") for file in _files(settings, name)]
+    sources = {item.source.path.resolve() for item in settings.decoder.sources}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        own = [path for path in wanted if path.resolve() in sources]
+        if own:
+            raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
         existing = [path for path in wanted if path.exists()]
         if existing and not force:
             raise ConfigError(f"{existing[0]} exists: choose another --output, or overwrite it with --force")
