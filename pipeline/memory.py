@@ -67,19 +67,31 @@ def plan(memory_mb: int | None, ring_folder: Path) -> Budget:
         ConfigError: the figure is below the least, or above what the machine or the rings' file system has free.
     """
     free_mb, room_mb = available_mb(), free_space_mb(ring_folder)
+    _refuse_too_small_a_machine(free_mb, room_mb, ring_folder)
     default_mb = min(free_mb // _DEFAULT_SHARE, room_mb * 9 // 10)
     budget = Budget(memory_mb if memory_mb is not None else max(default_mb, LEAST_MB))
     if budget.total_mb < LEAST_MB:
         raise ConfigError(f"memory_mb {budget.total_mb} is too small: set it to {LEAST_MB} or more")
+    fitting_mb = min(max(room_mb, LEAST_MB), free_mb)
     if budget.total_mb > free_mb:
         raise ConfigError(
-            f"memory_mb {budget.total_mb} is more than this machine has free: set it to {free_mb} or less"
+            f"memory_mb {budget.total_mb} is more than this machine has free: set it to {fitting_mb} or less"
         )
     if budget.rings_mb > room_mb:
         raise ConfigError(
-            f"{ring_folder} has {room_mb} MB free: set memory_mb to {room_mb}, or enlarge it (--shm-size)"
+            f"{ring_folder} has {room_mb} MB free: set memory_mb to {fitting_mb}, or enlarge it (--shm-size)"
         )
     return budget
+
+
+def _refuse_too_small_a_machine(free_mb: int, room_mb: int, ring_folder: Path) -> None:
+    if free_mb < LEAST_MB:
+        raise ConfigError(f"this machine has {free_mb} MB of memory free: {LEAST_MB} MB is the least")
+    if room_mb < (least_mb := Budget(LEAST_MB).rings_mb):
+        raise ConfigError(
+            f"{ring_folder} has {room_mb} MB free: enlarge it (--shm-size), or set ring_folder to a folder with "
+            f"{least_mb} MB or more"
+        )
 
 
 def available_mb() -> int:
