@@ -11,12 +11,14 @@ def configure(stage: str, *, json: bool | None = None, level: str = "info", stre
     """Send the log lines of this process to `stream` (stderr), as JSON unless it is a terminal."""
     out = stream or sys.stderr
     as_json = not out.isatty() if json is None else json
+    # The renderer for terminals prints tracebacks by itself.
+    renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=out.isatty()),
+            *(renderers if as_json else [structlog.dev.ConsoleRenderer(colors=out.isatty())]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(out),

@@ -34,8 +34,8 @@ def run_stage(stage: str, kind: type[S], config: Path | None, body: Callable[[S,
         return _fail(WRONG_SETTINGS, error)
     except DetstreamError as error:
         return _fail(HOPELESS, error)
-    except Exception:  # the top of the process: the supervisor restarts it
-        structlog.get_logger().exception("crashed")
+    except Exception as error:  # the top of the process: the supervisor restarts it
+        structlog.get_logger().exception("crashed", error=f"{type(error).__name__}: {error}")
         return CRASHED
     return 0
 
