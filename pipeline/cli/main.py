@@ -9,9 +9,15 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.errors import ConfigError, DetstreamError
+from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 class EngineName(StrEnum):
@@ -31,6 +37,7 @@ class StageName(StrEnum):
     ANNOTATOR = "annotator"
 
 
+_WRONG_USAGE: Final = (ConfigError, ModelError, BrokerUnreachableError)
 _RUN_EXAMPLE: Final = "Example: [bold]detstream run gate=gate.mp4 recordings/ --output out/ --classes car,person[/]"
 _STAGE_EXAMPLE: Final = (
     "Example: [bold]DETSTREAM_REDIS__URL=redis://localhost detstream stage detector --config stages.yaml[/]"
@@ -43,7 +50,7 @@ def main() -> None:
         app()
     except DetstreamError as error:
         sys.stderr.write(f"detstream: {error}\n")
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        sys.exit(2 if isinstance(error, _WRONG_USAGE) else 1)
 
 
 def _version(wanted: bool) -> None:

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -17,7 +17,7 @@ from pipeline.cli.config import RunSettings, write
 from pipeline.cli.display import Display
 from pipeline.connect import open_broker, ring_folder
 from pipeline.embedded_broker import EmbeddedBroker
-from pipeline.errors import ConfigError, StageError
+from pipeline.errors import ConfigError, SinkError, StageError
 from pipeline.memory import MIB, Budget, plan
 from pipeline.supervisor.report import SourceReport, manifest, report_source, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
@@ -49,7 +49,7 @@ def run(
 
     Raises:
         ConfigError: wrong settings, or the output exists; nothing was started.
-        DetstreamError: the run could not begin, or its manifest could not be written.
+        DetstreamError: the run could not begin.
     """
     started_s = time.time()
     budget = plan(settings.memory_mb, ring_folder(settings))
@@ -63,7 +63,10 @@ def run(
         outcome = _supervise(settings, Plan(folder / "config.yaml", _names(settings), detectors), broker, display, stop)
         facts = {"detstream": version("detstream"), **_facts(settings, broker, detectors)}
     written = manifest(outcome.reports, started_s, facts)
-    write_manifest(settings.annotator.output, written)
+    try:
+        write_manifest(settings.annotator.output, written)
+    except SinkError as failure:
+        outcome = replace(outcome, error=outcome.error or str(failure))
     return outcome, written
 
 

@@ -25,7 +25,7 @@ class Channel:
         self._ledger = Ledger(broker, source)
         saved = broker.get_fields(keys.checkpoint(source))
         self._epoch = int(saved.get("epoch", 0))
-        self._entry_ms = int(saved.get("entry_ms", 0))
+        self._entry_ms = int(saved.get("entry_ms", 1))  # Redis refuses the ID 0-0
         self._counts = {name: int(saved.get(name, 0)) for name in ("ok", "failed", "objects")}
         self._latency = LatencyHistogram(saved.get("latency", b""))
         self._tracks = self._open_tracks(saved.get("tracks", b""))
@@ -76,7 +76,7 @@ class Channel:
         tracked = replace(tracked, published_ns=time.time_ns())
         meta = tracked.frame
         at_s = meta.pts_s if meta.timestamp_s is None else meta.timestamp_s
-        self._entry_ms = max(self._entry_ms, int(at_s * 1000), 1)  # Redis refuses 0-0, and IDs that go back
+        self._entry_ms = max(self._entry_ms, int(at_s * 1000))  # Redis refuses IDs that go back
         fields: dict[str, str | int] = {"v": 1, "source": meta.source, "seq": meta.seq, "n": len(tracked)}
         self._put(transaction, meta.seq, encode_public(tracked), fields)
         self._counts["failed" if tracked.error else "ok"] += 1
