@@ -106,7 +106,8 @@ def _with_redis(settings: RunSettings, folder: Path, budget: Budget) -> Iterator
     if settings.redis.url is not None:
         yield settings
         return
-    with EmbeddedBroker(folder, max_memory_bytes=budget.broker_mb * MIB) as server:
+    share_mb = budget.total_mb if settings.flow.frame_store == "redis" else budget.broker_mb
+    with EmbeddedBroker(folder, max_memory_bytes=share_mb * MIB) as server:
         yield settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
 
 
