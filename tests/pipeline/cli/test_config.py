@@ -1,0 +1,140 @@
+"""Arguments over the environment over the file, and what follows from them."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pipeline.cli.config import RunOptions, RunSettings, resolve, write
+from pipeline.errors import ConfigError, DetstreamError, ModelError
+from pipeline.settings import load
+from stages.annotator.settings import AnnotatorRoot
+from stages.decoder.settings import DecoderRoot
+from stages.detector.settings import DetectorRoot
+from stages.tracker.settings import TrackerRoot
+
+MODEL: Final = "random:s"
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("DETSTREAM_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> str:
+    file = tmp_path / "gate.mp4"
+    file.touch()
+    return str(file)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "settings.yaml"
+
+
+def resolved(*sources: str, model: str | None = MODEL, **options: Any) -> RunSettings:
+    return resolve(RunOptions(sources, model=model, **options))
+
+
+def test_a_file_alone_is_enough(video: str) -> None:
+    found = resolved(video)
+    (source,) = found.decoder.sources
+    assert (source.name, str(source.source.path)) == ("gate", video)
+    assert found.annotator.output == Path("out")
+    assert [sink.kind for sink in found.annotator.sinks] == ["jsonl", "video"]
+    assert found.flow.picture_size == (636, 636) and found.flow.full_size
+
+
+def test_arguments_go_over_the_environment_and_that_over_the_file(
+    video: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("detector: {conf: 0.1, iou: 0.1, max_detections: 10, model: a}\nannotator: {output: file}\n")
+    monkeypatch.setenv("DETSTREAM_DETECTOR__CONF", "0.2")
+    monkeypatch.setenv("DETSTREAM_DETECTOR__IOU", "0.2")
+    monkeypatch.setenv("DETSTREAM_ANNOTATOR__OUTPUT", "environment")
+    found = resolved(video, config=config, conf=0.3, output=Path("argument"))
+    assert (found.detector.conf, found.detector.iou, found.detector.max_detections) == (0.3, 0.2, 10)
+    assert (found.detector.model, found.annotator.output) == (MODEL, Path("argument"))
+
+
+def test_sources_on_the_command_line_replace_those_of_the_file(video: str, config: Path) -> None:
+    config.write_text("decoder: {parallel: 5, sources: [{name: yard, source: {kind: file, path: yard.mp4}}]}")
+    assert [item.name for item in resolved(config=config).decoder.sources] == ["yard"]
+    found = resolved(video, config=config)
+    assert ([item.name for item in found.decoder.sources], found.decoder.parallel) == (["gate"], 5)
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino", "torch"])
+@pytest.mark.parametrize("text", ["", "detector: {engine: {kind: openvino, streams: 3}}"])
+def test_an_engine_by_name_takes_over_only_the_keys_of_the_same_kind(
+    engine: str, text: str, video: str, config: Path
+) -> None:
+    config.write_text(text)
+    found = resolved(video, config=config, engine=engine).detector.engine
+    assert found.kind == engine
+    if text and engine == "openvino":
+        assert getattr(found, "streams", None) == 3
+
+
+@pytest.mark.parametrize(("detectors", "share"), [(1, 4), (2, 2), (3, 1), (9, 1)])
+def test_detectors_share_the_cores(detectors: int, share: int, video: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cli.config.usable_cores", lambda: 4)
+    found = resolved(video, engine="openvino", detectors=detectors).detector.engine
+    assert getattr(found, "streams", None) == share
+
+
+def test_classes_are_split_at_commas(video: str) -> None:
+    assert resolved(video, classes=" 2, class_7 ,").detector.classes == ("2", "class_7")
+
+
+def test_without_video_no_full_size_pictures_are_stored(video: str, config: Path) -> None:
+    config.write_text("annotator: {sinks: [{kind: video, crf: 30}, {kind: jsonl}]}")
+    found = resolved(video, config=config, video=False)
+    assert [sink.kind for sink in found.annotator.sinks] == ["jsonl"] and not found.flow.full_size
+    config.write_text("flow: {full_size: true, picture_size: [100, 200]}")
+    found = resolved(video, config=config, video=False)
+    assert found.flow.full_size and found.flow.picture_size == (100, 200)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"conf": 2.0}, "detector.conf: 2.0: Input should be less than or equal to 1"),
+        ({"classes": "zebra"}, "classes: the model has no class 'zebra'; it has: 0 class_0, 1 class_1"),
+        ({"engine": "gpu"}, "detector.engine: Input tag 'gpu' found"),
+        ({"model": "nowhere.safetensors"}, "no weights file nowhere.safetensors"),
+        ({"model": "random:xxl"}, "no model 'random:xxl'"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(options: dict[str, Any], wanted: str, video: str) -> None:
+    with pytest.raises(DetstreamError) as caught:
+        resolved(video, **{"model": MODEL, **options})
+    assert str(caught.value).startswith(wanted) and "\n" not in str(caught.value)
+    assert isinstance(caught.value, ConfigError | ModelError)
+
+
+def test_nothing_to_do_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="no source: name a file"):
+        resolved()
+
+
+def test_only_a_video_and_no_video_is_an_error_that_says_so(video: str, config: Path) -> None:
+    config.write_text("annotator: {sinks: [{kind: video}]}")
+    with pytest.raises(ConfigError, match=r"annotator.sinks"):
+        resolved(video, config=config, video=False)
+
+
+def test_what_is_written_for_the_stages_is_what_they_read(video: str, tmp_path: Path) -> None:
+    settings = resolved(video, conf=0.3, classes="2", output=tmp_path / "out")
+    path = tmp_path / "config.yaml"
+    write(settings, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load(DecoderRoot, path).decoder == settings.decoder
+    assert load(DetectorRoot, path).detector == settings.detector
+    assert load(TrackerRoot, path).tracker == settings.tracker
+    found = load(AnnotatorRoot, path)
+    assert (found.annotator, found.flow, found.redis) == (settings.annotator, settings.flow, settings.redis)
