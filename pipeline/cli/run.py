@@ -36,10 +36,10 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0: all sources are done; 1: at least one failed; 130: interrupted."""
-        if self.error or any(report.status == "failed" for report in self.reports):
-            return 1
-        return 130 if self.interrupted else 0
+        """0: all sources are done; 1: at least one failed; 130: interrupted before all were done."""
+        if self.error is None and any(report.status == "interrupted" for report in self.reports):
+            return 130
+        return 1 if self.error or any(report.status == "failed" for report in self.reports) else 0
 
 
 def run(
@@ -118,10 +118,7 @@ def _prepare_output(settings: RunSettings, *, force: bool) -> None:
         ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source.
     """
     folder = settings.annotator.output
-    wanted = [folder / "manifest.json"]
-    for name in _names(settings):
-        wanted += [Path(file) for file in _files(settings, name)]
-        wanted += [Path(f"{file}.part") for file in _files(settings, name)]
+    wanted = [folder / "manifest.json", *(Path(file) for name in _names(settings) for file in _files(settings, name))]
     sources = {item.source.path.resolve() for item in settings.decoder.sources}
     try:
         folder.mkdir(parents=True, exist_ok=True)
