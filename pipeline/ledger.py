@@ -38,6 +38,11 @@ class Standing:
         return self.number("frames", -1) if "frames" in self.fields else None
 
     @property
+    def ended_epoch(self) -> int:
+        """The newest epoch whose decoder has come to an end of the source, 0 before the first."""
+        return self.number("ended_epoch", 0)
+
+    @property
     def error(self) -> str | None:
         """Why the source ended early."""
         return self.text("error") or None

@@ -99,10 +99,13 @@ class Epoch:
 
     def end(self, error: str | None) -> None:
         """Say how many frames there were, and why there are no more if that is not the recording's end."""
-        end = EndOfSource(self._ledger.source, self.number, self._next, error)
+        # A recording that was whole at first may be damaged now; what is published stays.
+        frames = max(self._next, self._published + 1)
         with self._broker.transaction() as transaction:
-            transaction.append(keys.RAW, encode(end))
-            self._ledger.write_in(transaction, {"frames": end.frames, "decoded": end.frames, "error": error or ""})
+            transaction.append(keys.RAW, encode(EndOfSource(self._ledger.source, self.number, frames, error)))
+            self._ledger.write_in(
+                transaction, {"frames": frames, "decoded": frames, "error": error or "", "ended_epoch": self.number}
+            )
 
     def wait_until_finished(self) -> None:
         """Return when all who must see each frame have the source in its final form.

@@ -1,0 +1,53 @@
+"""A video without a file: frames of one colour, which says their number."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SourceError
+from stages.decoder.source import Decoded, SourceFacts
+
+SIDE: Final = 28
+"""Width and height, so that a letterbox for 32 neither scales nor moves by a fraction."""
+FPS: Final = 25.0
+_COLOURS: Final = 251
+
+
+def picture_of(seq: int, width: int = SIDE, height: int = SIDE) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), seq % _COLOURS, np.uint8)
+
+
+def nothing(seq: int) -> None:
+    pass
+
+
+@dataclass
+class SyntheticVideo:
+    """Frames from 0 on; `before` is called with the number of each one before it is there."""
+
+    length: int
+    broken: Collection[int] = ()
+    fails_at: int | None = None
+    before: Callable[[int], None] = nothing
+    closed: bool = field(default=False, init=False)
+
+    @property
+    def facts(self) -> SourceFacts:
+        return SourceFacts(SIDE, SIDE, FPS, self.length, self.length / FPS, None, "none")
+
+    def frames(self, start: int = 0) -> Iterator[Decoded]:
+        for seq in range(start, self.length):
+            self.before(seq)
+            if seq == self.fails_at:
+                raise SourceError(f"the file ends at frame {seq}")
+            error = f"frame {seq} is damaged" if seq in self.broken else None
+            scaled = partial(picture_of, seq)
+            yield Decoded(seq, seq / FPS, None, SIDE, SIDE, time.time_ns(), scaled, error)
+
+    def close(self) -> None:
+        self.closed = True
