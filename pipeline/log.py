@@ -5,6 +5,7 @@ import sys
 from typing import TextIO
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure(stage: str, *, json: bool | None = None, level: str = "info", stream: TextIO | None = None) -> None:
@@ -16,6 +17,7 @@ def configure(stage: str, *, json: bool | None = None, level: str = "info", stre
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _named(stage),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *(renderers if as_json else [structlog.dev.ConsoleRenderer(colors=out.isatty())]),
@@ -24,4 +26,10 @@ def configure(stage: str, *, json: bool | None = None, level: str = "info", stre
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(stage=stage)
+
+
+def _named(stage: str) -> Processor:
+    def add_stage(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        return {"stage": stage, **line}  # not by a context variable: threads don't inherit those
+
+    return add_stage
