@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.broker import Broker
-from pipeline.errors import ConfigError
+from pipeline.errors import BrokerError, BrokerUnreachableError, ConfigError
 from pipeline.frame_store import FrameStore
 from pipeline.redis_broker import RedisBroker
 from pipeline.redis_store import RedisStore
@@ -21,13 +21,18 @@ def open_broker(settings: KernelSettings) -> Broker:
     """Return a broker, connected.
 
     Raises:
-        ConfigError: no URL is given.
+        ConfigError: no URL is given, or one that is none.
         BrokerUnreachableError: nobody answers at it.
     """
     redis = settings.redis
     if redis.url is None:
         raise ConfigError("no Redis: set DETSTREAM_REDIS__URL, or redis.url in the settings file")
-    return RedisBroker(redis.url, connect_timeout_s=redis.connect_timeout_s, claim_after_s=redis.claim_after_s)
+    try:
+        return RedisBroker(redis.url, connect_timeout_s=redis.connect_timeout_s, claim_after_s=redis.claim_after_s)
+    except BrokerUnreachableError:
+        raise
+    except BrokerError as error:
+        raise ConfigError(f"redis.url: {error}") from error
 
 
 def ring_folder(settings: KernelSettings) -> Path:
