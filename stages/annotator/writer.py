@@ -55,6 +55,8 @@ class Writer:
         """Write what can be written now; return early where pixels are still on their way."""
         while self._backlog and self._write(self._backlog[0]):
             self._backlog.popleft()
+        if self._unreported and not self._backlog:
+            self._report()  # with a window of a few frames, the decoder is waiting for it
         if time.monotonic() - self._flushed_s > _FLUSH_S and not self.finished:
             self._flush()
 
