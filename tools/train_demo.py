@@ -18,8 +18,8 @@ from tools.demo.sheets import found_sheet, label_sheet, picture_sheet
 from tools.demo.sources import prepare
 from tools.demo.train import Plan, train
 
-CARD = ModelCard("n", CLASS_NAMES, (SIDE, SIDE), conf=0.4, iou=0.6, class_agnostic=True)
-EVERY = 100
+CARD = ModelCard("n", CLASS_NAMES, (SIDE, SIDE), conf=0.5, iou=0.45, class_agnostic=True)
+EVERY = 50
 WEIGHTS = locate(DEMO)
 
 
@@ -30,6 +30,8 @@ def main(
     iterations: Annotated[int, typer.Option(help="Batches to train on; 0 only labels and evaluates.")] = 2400,
     seed: Annotated[int, typer.Option(help="Of the network's first weights and of the pictures.")] = 0,
     threads: Annotated[int, typer.Option(help="Of torch.")] = 2,
+    start: Annotated[Path | None, typer.Option(help="Weights to go on from, at the full height at once.")] = None,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.5e-3,
 ) -> None:
     """Label the clips, train on their first four fifths, write the weights, evaluate them on the rest."""
     torch.set_num_threads(threads)
@@ -40,7 +42,9 @@ def main(
         _write(sheets / "labels.png", label_sheet([frame for material in materials for frame in material.busy]))
         _write(sheets / "pictures.png", picture_sheet([studio.picture(SIDE) for _ in range(48)]))
     if iterations:
-        train(build(CARD.layout, len(CLASS_NAMES)), Studio(materials, seed), Plan(iterations), _Log(output, iterations))
+        network = load(start)[0] if start else build(CARD.layout, len(CLASS_NAMES))
+        plan = Plan(iterations, rate=rate, low=0.0) if start else Plan(iterations, rate=rate)
+        train(network, Studio(materials, seed), plan, _Log(output, iterations))
     _evaluate(output, [frame for frames in held_out for frame in frames], sheets)
 
 

@@ -112,7 +112,7 @@ def _giou_loss(boxes: Tensor, target: Tensor) -> Tensor:
 
 def _bins_loss(logits: Tensor, distances: Tensor) -> Tensor:
     """Distribution focal loss (arXiv 2006.04388): cross entropy with the two bins beside the true distance."""
-    bins = logits.reshape(len(logits), 4, -1)
+    bins = logits.reshape(len(logits), 4, logits.shape[-1] // 4)
     last = bins.shape[-1] - 1
     distances = distances.clamp(0, last - 0.01)
     low = distances.floor().long()
