@@ -22,6 +22,8 @@ from pydantic_settings import (
 from pipeline.errors import ConfigError
 
 PREFIX: Final = "DETSTREAM_"
+WEIGHTS: Final = PREFIX + "WEIGHTS"
+"""The folder of downloaded weights: the one variable that is no setting of a stage."""
 _NESTED: Final = "__"
 
 
@@ -137,8 +139,16 @@ def explain(kind: type[BaseSettings], error: ErrorDetails) -> str:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return the environment without our variables, for a process whose settings are all in its file."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    """Return the environment without our settings, for a process whose settings are all in its file."""
+    return {name: value for name, value in os.environ.items() if not _is_setting(name)}
+
+
+def weights_folder() -> Path:
+    """Return the folder of downloaded weights: DETSTREAM_WEIGHTS, or one in the user's cache."""
+    if folder := os.environ.get(WEIGHTS):
+        return Path(folder).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path("~/.cache").expanduser()) / "detstream" / "weights"
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -168,13 +178,17 @@ def _refuse_unknown_variables(kind: type[BaseSettings]) -> None:
     known = {PREFIX + name.upper(): field for name, field in kind.model_fields.items()}
     for variable in os.environ:
         name, nested, _ = variable.upper().partition(_NESTED)
-        if not name.startswith(PREFIX):
+        if not _is_setting(variable):
             continue
         if name not in known:
             names = ", ".join(sorted(name.lower().removeprefix(PREFIX.lower()) for name in known))
             raise ConfigError(f"environment: {variable} is no setting; it must start with {PREFIX} and one of: {names}")
         if nested and known[name].annotation is not Any and not [*_models(known[name].annotation)]:
             raise ConfigError(f"environment: {variable} is no setting; {name} has no parts")
+
+
+def _is_setting(variable: str) -> bool:
+    return variable.upper().startswith(PREFIX) and variable != WEIGHTS
 
 
 def _read_environment(kind: type[BaseSettings]) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """What a weights file says about itself, read without torch.
 
-A model is named by a path of a file that ``weights.save`` wrote, by ``demo`` (the weights that come with detstream), or
-by ``random:<layout>`` (untrained, 80 classes, 640x640: for measuring speed only).
+A model is named by a path of a file (one that ``weights.save`` wrote, or a checkpoint), by the name of a file in the
+weights folder, by ``demo`` (the weights that come with detstream), or by ``random:<layout>`` (untrained, 80 classes,
+640x640: for measuring speed only).
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self, cast, get_args
+from typing import Final, Literal, Self, cast, get_args
 
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import ModelError
+from stages.detector.yolo_nas.checkpoint import Contents, is_pickled, read_contents, read_plain, recognised
+from stages.detector.yolo_nas.class_names import checked, named_by_default
 from stages.detector.yolo_nas.layouts import LayoutName
+from stages.detector.yolo_nas.library import explain_missing, find
 
 DEMO: Final = "demo"
 RANDOM: Final = "random:"
@@ -37,6 +41,8 @@ class ModelCard:
     """Overlap above which the lesser of two boxes is dropped, unless the user says otherwise."""
     class_agnostic: bool = False
     """Whether boxes of different classes suppress each other, unless the user says otherwise."""
+    named_by: Literal["file", "default", "user"] = "file"
+    """Who named the classes; ``default``: nobody did, so they are COCO's if they are 80, else ``class_0`` and so on."""
 
     def __post_init__(self) -> None:
         if self.layout not in get_args(LayoutName):
@@ -86,7 +92,7 @@ class ModelCard:
 
 def locate(model: str) -> Path:
     """Return the weights file that a model name means (which need not exist); not for ``random:`` names."""
-    return Path(__file__).parent / "weights" / "demo.safetensors" if model == DEMO else Path(model).expanduser()
+    return Path(__file__).parent / "weights" / "demo.safetensors" if model == DEMO else find(model)
 
 
 def random_layout(model: str) -> LayoutName | None:
@@ -104,22 +110,35 @@ def random_layout(model: str) -> LayoutName | None:
 
 
 def read_metadata(path: Path) -> ModelCard:
-    """Return the card in the header of a weights file.
+    """Return the card of a weights file: the one in its header, or what its tensors and its trainer tell.
 
     Raises:
-        ModelError: The file is missing, damaged or not ours.
+        ModelError: The file is missing, damaged, refused, or no YOLO-NAS.
     """
+    if not path.exists():
+        raise ModelError(explain_missing(path))
     try:
+        if not path.is_dir() and is_pickled(path):
+            return _told(path, read_contents(path))
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise ModelError(f"no weights file {path}") from error
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} can't be read as safetensors weights: {error}") from error
+    if not metadata.get("format", "").startswith(_FORMAT.split()[0]):
+        return _told(path, read_plain(path))
     try:
         return ModelCard.from_metadata(metadata)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def with_names(card: ModelCard, names: tuple[str, ...]) -> ModelCard:
+    """Return the card with the class names that a user gave.
+
+    Raises:
+        ModelError: They are more or fewer than the classes.
+    """
+    return replace(card, class_names=checked(names, len(card.class_names)), named_by="user")
 
 
 def read_card(model: str) -> ModelCard:
@@ -132,6 +151,23 @@ def read_card(model: str) -> ModelCard:
     if layout is None:
         return read_metadata(locate(model))
     return ModelCard(layout, tuple(f"class_{i}" for i in range(80)), (640, 640))
+
+
+def _told(path: Path, contents: Contents) -> ModelCard:
+    """Return the card of a file that has none of ours."""
+    try:
+        layout, count = recognised(contents.shapes)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from error
+    names = contents.names if contents.names and len(contents.names) == count else None
+    return ModelCard(
+        layout,
+        names or named_by_default(count),
+        contents.input_size or (640, 640),
+        contents.conf or 0.25,
+        contents.iou or 0.7,
+        named_by="file" if names else "default",
+    )
 
 
 def fingerprint(model: str) -> str:

@@ -1,9 +1,10 @@
-"""Weights files: safetensors with a ``ModelCard`` in the header."""
+"""Weights files: safetensors with a ``ModelCard`` in the header, and the checkpoints that people have."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -11,10 +12,15 @@ from torch import Tensor, nn
 
 from pipeline.errors import ModelError
 from stages.detector.yolo_nas.card import ModelCard, locate, random_layout, read_card, read_metadata
+from stages.detector.yolo_nas.checkpoint import Shapes, is_pickled, read_arrays, read_contents, unprefixed
 from stages.detector.yolo_nas.model import YoloNas, build
+from stages.detector.yolo_nas.records import shown
 
 _UNREAD: Final = (".rbr_reparam.weight", ".rbr_reparam.bias", ".num_batches_tracked")
 """Entries of the state dict that inference never reads: not stored, not demanded."""
+
+_DERIVED: Final = (".id_tensor", "heads.proj_conv", "heads.anchor_points", "heads.stride_tensor")
+"""What the original computes from the layout and does not mean to store: accepted, never read."""
 
 _SHOWN: Final = 3
 
@@ -41,20 +47,15 @@ def save(path: Path, network: nn.Module, card: ModelCard, dtype: torch.dtype = t
 
 
 def load(path: Path) -> tuple[YoloNas, ModelCard]:
-    """Return the unfused network of a file that ``save`` wrote, in eval mode and float32, and its card.
+    """Return the unfused network of a weights file, in eval mode and float32, and its card.
 
     Raises:
-        ModelError: The file is missing, damaged, or holds other tensors than its layout asks for.
+        ModelError: The file is missing, damaged, refused, or holds other tensors than its layout asks for.
     """
     card = read_metadata(path)
     network = build(card.layout, len(card.class_names))
-    try:
-        stored = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} can't be read as safetensors weights: {error}") from error
     own = {key: value for key, value in network.state_dict().items() if not key.endswith(_UNREAD)}
-    if problem := _difference(own, stored):
-        raise ModelError(f"{path} does not fit layout {card.layout!r} with {len(card.class_names)} classes: {problem}")
+    stored = _stored(path, {key: tuple(value.shape) for key, value in own.items()}, card)
     network.load_state_dict({key: stored[key].float() for key in own}, strict=False)
     return network.eval(), card
 
@@ -71,19 +72,37 @@ def load_model(model: str) -> tuple[YoloNas, ModelCard]:
     return _untrained(card), card
 
 
-def _difference(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> str:
-    missing = [key for key in own if key not in stored]
-    if missing:
-        return f"{len(missing)} tensors are missing: {_first(missing)}"
-    wrong = [key for key in own if own[key].shape != stored[key].shape]
-    if wrong:
-        return f"{len(wrong)} tensors have another shape: {_first(wrong)}"
-    unknown = [key for key in stored if key not in own and not key.endswith(_UNREAD)]
-    return f"{len(unknown)} tensors are unknown: {_first(unknown)}" if unknown else ""
+def _stored(path: Path, own: Shapes, card: ModelCard) -> Mapping[str, Tensor]:
+    """Return the tensors of a file; a checkpoint's are read only if their shapes fit."""
+    if is_pickled(path):
+        _compare(path, own, read_contents(path).shapes, card)
+        arrays = read_arrays(path, frozenset(own))
+        return {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} can't be read as safetensors weights: {error}") from error
+    stored = {name: stored[full] for full, name in unprefixed(stored).items()}
+    _compare(path, own, {key: tuple(value.shape) for key, value in stored.items()}, card)
+    return stored
+
+
+def _compare(path: Path, own: Shapes, stored: Shapes, card: ModelCard) -> None:
+    if problem := _difference(own, stored):
+        raise ModelError(f"{path} does not fit layout {card.layout!r} with {len(card.class_names)} classes: {problem}")
+
+
+def _difference(own: Shapes, stored: Shapes) -> str:
+    found = {
+        "are missing": [key for key in own if key not in stored],
+        "have another shape": [key for key in own if key in stored and own[key] != stored[key]],
+        "are unknown": [key for key in stored if key not in own and not key.endswith(_UNREAD + _DERIVED)],
+    }
+    return "; ".join(f"{len(keys)} tensors {what}: {_first(keys)}" for what, keys in found.items() if keys)
 
 
 def _first(keys: list[str]) -> str:
-    return ", ".join(keys[:_SHOWN]) + (", …" if len(keys) > _SHOWN else "")
+    return ", ".join(map(shown, keys[:_SHOWN])) + (", …" if len(keys) > _SHOWN else "")
 
 
 def _untrained(card: ModelCard) -> YoloNas:
