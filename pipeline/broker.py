@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+CHOSEN_BY_THE_BROKER: Final = "*"
+"""As the ID of an entry to be published: the next one in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from pipeline.broker import Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Delivery
 from tests.fake_streams import EntryId, GroupState, Pending, Stream, Value, as_bytes, id_text, parse_id
 
 _POLL_S: Final = 0.02
@@ -137,7 +137,11 @@ class MemoryTransaction:
         self.commands.append(lambda: broker.stream(stream).add(broker.next_id(stream), body, {}))
 
     def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
-        self.commands.append(lambda: self._broker.stream(stream).add(parse_id(entry_id), body, fields))
+        broker = self._broker
+        chosen = entry_id == CHOSEN_BY_THE_BROKER
+        self.commands.append(
+            lambda: broker.stream(stream).add(broker.next_id(stream) if chosen else parse_id(entry_id), body, fields)
+        )
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         self.commands.append(lambda: self._ack(stream, group, ids))

@@ -67,6 +67,6 @@ def class_ids(wanted: Collection[int | str] | None, card: ModelCard) -> frozense
 
 
 def _number(item: int | str, card: ModelCard) -> int:
-    if not str(item).isdigit() or int(item) >= len(card.class_names):
+    if not str(item).isdecimal() or int(item) >= len(card.class_names):
         raise ValueError(item)
     return int(item)

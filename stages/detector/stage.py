@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from pipeline import keys
-from pipeline.broker import Broker, Delivery, Transaction
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
 from pipeline.errors import FrameStoreError, MessageError
 from pipeline.frame import Frame
 from pipeline.frame_store import FrameStore
@@ -112,7 +112,7 @@ class Detector:
         structlog.get_logger().error("dead letter", id=delivery.id, source=meta.source if meta else None, error=reason)
         with self._broker.transaction() as transaction:
             letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
-            transaction.publish(keys.DEAD_LETTERS, "*", delivery.body, letter)
+            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body, letter)
             if meta is not None:
                 transaction.append(keys.RAW, encode(Detections.failed(meta, reason)))
             transaction.ack(keys.FRAMES, keys.DETECTORS, [delivery.id])
@@ -126,7 +126,7 @@ class Detector:
             if len(flight.frames) > 1:
                 self._land_singly(flight)
             else:
-                self._bury(flight.deliveries[0], f"engine failed: {error}", flight.frames[0].meta)
+                self._bury(flight.deliveries[0], f"engine failed: {error!s:.500}", flight.frames[0].meta)
             return
         now_ns = time.time_ns()
         found = [self._finder.find(frame, boxes, now_ns) for frame, boxes in zip(flight.frames, raw, strict=True)]

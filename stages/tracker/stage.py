@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from pipeline import keys
-from pipeline.broker import Broker, Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery
 from pipeline.errors import MessageError
 from pipeline.messages import Detections, EndOfSource, FrameMeta, decode
 from stages.tracker.channel import Channel
@@ -75,7 +75,7 @@ class Tracker:
         structlog.get_logger().error("dead letter", stream=delivery.stream, id=delivery.id, error=reason)
         with self._broker.transaction() as transaction:
             letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
-            transaction.publish(keys.DEAD_LETTERS, "*", delivery.body, letter)
+            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body, letter)
             transaction.ack(keys.RAW, keys.TRACKER, [delivery.id])
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipeline.broker import Broker, Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery
 from tests.fakes import MemoryBroker
 from tests.pipeline.broker_steps import CLAIM_AFTER_S, DEADLINE_S, ack, append, bodies, content, read_until
 
@@ -136,6 +136,13 @@ def test_a_published_entry_has_its_id_and_a_second_copy_is_ignored(any_broker: B
         ("80-6", b"next"),
     ]
     assert any_broker.get_fields("position") == {"seq": b"6"}
+
+
+def test_an_id_may_be_left_to_the_broker(any_broker: Broker) -> None:
+    for body in (b"first", b"second"):
+        with any_broker.transaction() as transaction:
+            transaction.publish("p", CHOSEN_BY_THE_BROKER, body, {"reason": "damaged"})
+    assert content(any_broker, "p") == [b"first", b"second"]
 
 
 def test_reading_goes_on_behind_the_given_ids(any_broker: Broker) -> None:
