@@ -1,10 +1,13 @@
 """Weights that have a name: the original ones, and the folder in which such files are looked for."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import urlsplit
 
+from pipeline.errors import ModelError
 from pipeline.settings import weights_folder
+from stages.detector.yolo_nas.checkpoint import is_pickled, read_arrays, read_plain, recognised
 from stages.detector.yolo_nas.layouts import LayoutName
 
 SUFFIXES: Final = (".safetensors", ".pt", ".pth")
@@ -71,3 +74,25 @@ def explain_missing(path: Path) -> str:
     if stem in ORIGINALS:
         return f"{looked}: get it by `detstream weights fetch {stem} --accept-licence` (not for commercial use)"
     return f"{looked}: give a path, demo, or one of {', '.join(ORIGINALS)}"
+
+
+def suffix_of(url: str) -> str:
+    """Return the suffix of the weights file at an address."""
+    suffix = PurePosixPath(urlsplit(url).path).suffix
+    return suffix if suffix in SUFFIXES else SUFFIXES[-1]
+
+
+def verify(path: Path, layout: LayoutName) -> None:
+    """Read all of a file, checksums included.
+
+    Raises:
+        ModelError: It is damaged or refused, or no YOLO-NAS of that layout.
+    """
+    arrays = read_arrays(path) if is_pickled(path) else None
+    shapes = read_plain(path).shapes if arrays is None else {name: array.shape for name, array in arrays.items()}
+    try:
+        found, _ = recognised(shapes)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from error
+    if found != layout:
+        raise ModelError(f"{path} has layout {found!r}, expected was {layout!r}")
