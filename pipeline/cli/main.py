@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from pipeline.cli import weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -122,6 +123,9 @@ def stage(
     from importlib import import_module
 
     raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
+
+
+app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 
 if __name__ == "__main__":
