@@ -40,7 +40,7 @@ class Channel:
         epoch = message.frame.epoch if isinstance(message, Detections) else message.epoch
         if epoch > self._epoch:
             self._begin(epoch)
-        if epoch < self._epoch:
+        if epoch < self._epoch or self.ended:
             self._settled.append(delivery.id)
         elif isinstance(message, EndOfSource):
             self._take_end(delivery, message)
@@ -66,7 +66,7 @@ class Channel:
         self._end = None
 
     def _take_end(self, delivery: Delivery, end: EndOfSource) -> None:
-        if self.ended or self._end:
+        if self._end:
             self._settled.append(delivery.id)
         else:
             self._end = (delivery, end)
@@ -85,11 +85,14 @@ class Channel:
             self._latency.add((tracked.published_ns - meta.captured_ns) / 1e9)
 
     def _publish_end(self, transaction: Transaction) -> None:
-        if not self._end or self._sequencer.following < self._end[1].frames:
+        following = self._sequencer.following
+        if not self._end or following < self._end[1].frames:
             return
-        delivery, end = self._end
+        # More than it says are published if the source was whole at first and is damaged now.
+        delivery, end = self._end[0], replace(self._end[1], frames=following)
         fields: dict[str, str | int] = {"v": 1, "source": end.source, "seq": end.frames, "n": 0}
         self._put(transaction, end.frames, encode_public(end), fields)
+        self._ledger.write_in(transaction, {"ended": 1, "frames": end.frames, "decoded": end.frames})
         self._settled.append(delivery.id)
         self._end, self.ended = None, True
 
@@ -101,11 +104,9 @@ class Channel:
         following = self._sequencer.following
         state: dict[str, str | int | float | bytes] = {"epoch": self._epoch, "following": following, **self._counts}
         state |= {"entry_ms": self._entry_ms, "latency": self._latency.to_bytes()}
-        state |= {"tracks": self._tracks.to_bytes() if self._tracks and not self.ended else b""} | (
-            {"ended": 1} if self.ended else {}
-        )
-        transaction.set_fields(keys.checkpoint(self.source), state)
-        self._ledger.write_in(transaction, {"published": following - 1} | ({"ended": 1} if self.ended else {}))
+        state |= {"tracks": self._tracks.to_bytes() if self._tracks and not self.ended else b""}
+        transaction.set_fields(keys.checkpoint(self.source), state | ({"ended": 1} if self.ended else {}))
+        self._ledger.write_in(transaction, {"published": following - 1})
 
     def _open_tracks(self, state: bytes) -> Tracks | None:
         if self._settings.tracking is None:

@@ -23,9 +23,10 @@ class Tracker:
 
     def __init__(self, broker: Broker, name: str, open_channel: Callable[[str], Channel]) -> None:
         self._broker, self._name, self._open_channel = broker, name, open_channel
-        self._raw = broker.group(keys.RAW, keys.TRACKER, name)
         self._channels: dict[str, Channel] = {}
+        self._leading = False
         self._renewed_s = -LEASE_S
+        self._begin_anew()
 
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop; while another process is the tracker, wait in reserve."""
@@ -33,7 +34,6 @@ class Tracker:
             if self._in_charge():
                 self.step(_BLOCK_S)
             else:
-                self._channels.clear()
                 stop.wait(_BLOCK_S)
         self._broker.release(keys.lease(keys.TRACKER), self._name)
 
@@ -52,7 +52,15 @@ class Tracker:
             return True
         kept = self._broker.lease(keys.lease(keys.TRACKER), self._name, LEASE_S)
         self._renewed_s = time.monotonic() if kept else -LEASE_S
+        if kept and not self._leading:
+            self._begin_anew()
+        self._leading = kept
         return kept
+
+    def _begin_anew(self) -> None:
+        """Go on from what is stored; what this process held when it was last in charge is given to it again."""
+        self._channels.clear()
+        self._raw = self._broker.group(keys.RAW, keys.TRACKER, self._name)
 
     def _accept(self, delivery: Delivery) -> Channel | None:
         try:
