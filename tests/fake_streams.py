@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from pipeline.errors import BrokerError
+
 EntryId: TypeAlias = tuple[int, int]
 Value: TypeAlias = str | int | float | bytes
 
@@ -29,6 +31,8 @@ class Stream:
     groups: dict[str, GroupState] = field(default_factory=dict)
 
     def add(self, entry: EntryId, body: bytes, fields: Mapping[str, str | int]) -> None:
+        if entry == (0, 0):
+            raise BrokerError("the ID must be greater than 0-0")
         if entry > self.last:
             self.entries[entry], self.fields[entry], self.last = body, dict(fields), entry
 

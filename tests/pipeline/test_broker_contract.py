@@ -6,6 +6,7 @@ import time
 import pytest
 
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery
+from pipeline.errors import BrokerError
 from tests.fakes import MemoryBroker
 from tests.pipeline.broker_steps import CLAIM_AFTER_S, DEADLINE_S, ack, append, bodies, content, read_until
 
@@ -143,6 +144,11 @@ def test_an_id_may_be_left_to_the_broker(any_broker: Broker) -> None:
         with any_broker.transaction() as transaction:
             transaction.publish("p", CHOSEN_BY_THE_BROKER, body, {"reason": "damaged"})
     assert content(any_broker, "p") == [b"first", b"second"]
+
+
+def test_there_is_no_entry_zero(any_broker: Broker) -> None:
+    with pytest.raises(BrokerError, match="greater than 0-0"), any_broker.transaction() as transaction:
+        transaction.publish("p", "0-0", b"first", {})
 
 
 def test_reading_goes_on_behind_the_given_ids(any_broker: Broker) -> None:
