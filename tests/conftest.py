@@ -12,6 +12,8 @@ from redis import Redis
 from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.redis_broker import RedisBroker
 
+pytest_plugins = ["tests.e2e.fixtures"]  # one session shares them between tests/e2e and tests/faults
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

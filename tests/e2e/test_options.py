@@ -1,0 +1,74 @@
+"""Options, settings files and the environment of `detstream run`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.clips import write_clip
+from tests.e2e.command import detstream
+from tests.e2e.outputs import lines, source_in
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("short") / "clip.mp4", FRAMES)
+
+
+@pytest.fixture
+def config(quick: Path, tmp_path: Path) -> Path:
+    """Settings to add to."""
+    return Path(shutil.copy(quick, tmp_path / "settings.yaml"))
+
+
+def test_arguments_go_over_the_environment_and_that_over_the_file(short: Path, config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text().replace(", engine", ", conf: 0.95, iou: 0.6, max_detections: 7, engine"))
+    environment = {"DETSTREAM_DETECTOR__CONF": "0.96", "DETSTREAM_DETECTOR__IOU": "0.5"}
+    output = tmp_path / "out"
+    ended = detstream("run", short, "--config", config, "--output", output, "--json", "--conf", "0.1", env=environment)
+    assert ended.code == 0, ended.err
+    written = json.loads(ended.out)
+    assert written["engine"] == "null"
+    detector = written["settings"]["detector"]
+    assert (detector["conf"], detector["iou"], detector["max_detections"]) == (0.1, 0.5, 7)
+    assert [len(line["detections"]) for line in lines(output)] == [4] * FRAMES
+
+
+def test_sources_may_stand_in_the_settings_file(short: Path, config: Path, tmp_path: Path) -> None:
+    source = f"decoder: {{sources: [{{name: yard, source: {{kind: file, path: {short}}}}}]}}\n"
+    config.write_text(config.read_text() + source)
+    ended = detstream("run", "--config", config, "--output", tmp_path / "out", "--json")
+    assert ended.code == 0, ended.err
+    assert source_in(json.loads(ended.out), "yard")["frames"] == FRAMES
+
+
+@pytest.mark.parametrize("classes", ["person", "1", " 1 , person"])
+def test_classes_are_chosen_by_number_or_name(classes: str, short: Path, config: Path, tmp_path: Path) -> None:
+    ended = detstream("run", short, "--config", config, "--output", tmp_path / "out", "--classes", classes)
+    assert ended.code == 0, ended.err
+    found = [found["class_name"] for line in lines(tmp_path / "out") for found in line["detections"]]
+    assert found == ["person"] * 2 * FRAMES
+
+
+def test_a_higher_confidence_finds_less(short: Path, config: Path, tmp_path: Path) -> None:
+    ended = detstream("run", short, "--config", config, "--output", tmp_path / "out", "--conf", "0.95")
+    assert ended.code == 0, ended.err
+    assert not [found for line in lines(tmp_path / "out") for found in line["detections"]]
+
+
+def test_outputs_are_overwritten_only_when_asked(short: Path, config: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "clip.jsonl").write_text("precious\n")
+    (output / "notes.txt").write_text("mine")
+    refused = detstream("run", short, "--config", config, "--output", output)
+    assert refused.code == 2
+    assert str(output / "clip.jsonl") in refused.complaint() and "--force" in refused.complaint()
+    assert (output / "clip.jsonl").read_text() == "precious\n"
+    forced = detstream("run", short, "--config", config, "--output", output, "--force")
+    assert forced.code == 0, forced.err
+    assert len(lines(output)) == FRAMES
+    assert (output / "notes.txt").read_text() == "mine"
