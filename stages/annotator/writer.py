@@ -18,6 +18,7 @@ from pipeline.messages import Detections, EndOfSource, decode
 from stages.annotator.sink import Sink
 
 _FLUSH_S: Final = 0.2
+_DOUBT_EVERY_S: Final = 0.1
 _REPORT_EVERY: Final = 8
 """Frames between two reports of the position: often enough that the decoder never waits for one."""
 
@@ -35,6 +36,7 @@ class Writer:
         self._entries: deque[tuple[int, str]] = deque()
         self._unreported = 0
         self._flushed_s = 0.0
+        self._doubted_s = 0.0
         self.position = "0"
         """The last entry of the public stream that was taken."""
         self.finished = False
@@ -112,13 +114,17 @@ class Writer:
         return True
 
     def _pixels(self, found: Detections) -> NDArray[np.uint8] | None:
-        """Return the full-size picture, None for a frame that has none because it couldn't be decoded.
+        """Return the full-size picture, None for a frame that has none because it couldn't be decoded, now or at all.
 
         Raises:
             FramePendingError: it will come, in this epoch or the next.
         """
         try:
             return self._store.get(self._source, self._epoch, found.frame.seq, "full")
+        except FramePendingError:
+            if self._is_lost(found.frame.seq):
+                return None
+            raise
         except FrameExpiredError:
             known, self._epoch = self._epoch, self._ledger.read().epoch
             if known == self._epoch and found.error is not None:
@@ -126,6 +132,26 @@ class Writer:
             if known == self._epoch and known > self._rewound:
                 self._rewind(found.frame.seq)
             raise FramePendingError(f"{self._source}: frame {found.frame.seq} is to be decoded again") from None
+
+    def _is_lost(self, seq: int) -> bool:
+        """Return whether the source has ended before it came to this frame again: it was changed since the first time.
+
+        Asked for only now and then: a frame that is merely on its way has its picture in milliseconds.
+        """
+        if time.monotonic() - self._doubted_s < _DOUBT_EVERY_S:
+            return False
+        self._doubted_s = time.monotonic()
+        if self._ledger.read().ended_epoch != self._epoch:
+            return False
+        try:
+            self._store.get(self._source, self._epoch, seq, "full")  # the last ones may just have come
+        except FramePendingError:
+            structlog.get_logger().warning("no picture: the source ended early", source=self._source, seq=seq)
+            self._doubted_s = 0.0
+            return True
+        except FrameExpiredError:
+            pass
+        return False
 
     def _rewind(self, first: int) -> None:
         structlog.get_logger().info("rewind", source=self._source, first=first)
