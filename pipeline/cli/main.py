@@ -1,4 +1,4 @@
-"""The command line: `detstream run`, `detstream stage`. What is heavy is imported by the command that needs it."""
+"""The command line: `detstream run`, `stage`, `predict`, `info`; what is heavy is imported by the one that needs it."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import weights
+from pipeline.cli import info, predict, weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -125,6 +125,8 @@ def stage(
     raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
 
 
+app.command(epilog=predict.EXAMPLE)(predict.predict)
+app.command(epilog=info.EXAMPLE)(info.info)
 app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 

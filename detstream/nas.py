@@ -1,0 +1,188 @@
+"""The detector by itself, in the words of Ultralytics' `NAS`."""
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from os import PathLike
+from types import TracebackType
+from typing import Literal, Self, Unpack, overload
+
+from detstream.flow import Flow
+from detstream.network import NetworkSize, network_size
+from detstream.options import ImageSize, Options, check, detector_settings, engine_settings, input_size
+from detstream.pictures import pictures
+from detstream.result import Result
+from detstream.saving import Saver
+from detstream.sources import Listing, listed
+from stages.detector.cuda import has_cuda
+from stages.detector.engine import Engine
+from stages.detector.engines.openvino import OpenVinoEngine, available
+from stages.detector.engines.torch import TorchEngine
+from stages.detector.finder import Finder
+from stages.detector.settings import AutoEngine, EngineSettings
+from stages.detector.yolo_nas.card import ModelCard, read_card, with_names
+from stages.detector.yolo_nas.class_names import read_names
+
+
+class NAS:
+    """A YOLO-NAS detector: `NAS("demo")`, or the file of another model's weights.
+
+    The network is built when the first picture comes; `close`, or the end of a `with`, frees it.
+
+    >>> from detstream import NAS
+    >>> model = NAS("demo")
+    >>> model.names
+    {0: 'person', 1: 'car'}
+    >>> size = model.info()
+    YOLO-NAS N summary (fused): 191 layers, 5,445,109 parameters, 3.9 GFLOPs at 320x320
+
+    Videos, images, folders, globs, and lists of them; as a stream, in constant memory:
+
+    >>> for result in model.predict("demo/car-park.mp4", conf=0.4, classes=["car"], stream=True):
+    ...     if len(result):
+    ...         break
+    >>> result.frame, result.class_name, result.xyxy.shape, result.plot().shape
+    (56, ('car',), (1, 4), (432, 768, 3))
+    >>> type(result.to_supervision()).__name__
+    'Detections'
+
+    One or a few, as a list; also images that are in memory, BGR uint8 (H, W, 3):
+
+    >>> (again,) = model(result.orig_img, conf=0.4, classes=["car"])
+    >>> bool((again.boxes.xyxy == result.xyxy).all())
+    True
+    >>> model.close()
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] = "demo",
+        *,
+        engine: str | EngineSettings = "auto",
+        imgsz: ImageSize | None = None,
+        half: bool = False,
+        names: str | Sequence[str] | None = None,
+    ) -> None:
+        """Read what the weights say of themselves; `imgsz` replaces their input size, `names` those of their classes.
+
+        `half` asks for float16. `names` may be a file, as of a data set, or `"car,bus"`.
+
+        Raises:
+            ModelError: the weights are missing, damaged or of another layout.
+            ConfigError: there is no such engine, it has no float16, the size is none, or there are no names.
+        """
+        self._model = str(model)
+        self._card = _card(self._model, names)
+        self._engine_settings = engine_settings(engine, half=half)
+        self._size = input_size(imgsz) or self._card.input_size
+        self._engines: dict[tuple[int, int], Engine] = {}
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Name of each class, by number."""
+        return dict(enumerate(self._card.class_names))
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, as in `openvino cpu, 2 x 1 thread`; builds it if need be."""
+        return self._built(self._size).name
+
+    def info(self, verbose: bool = True) -> NetworkSize:
+        """Return layers, parameters and GFLOPs at the input size, and write them to stdout if `verbose`."""
+        height, width = self._size
+        size = network_size(replace(self._card, input_size=self._size))
+        if verbose:
+            counts = f"{size.layers} layers, {size.parameters:,} parameters, {size.gflops:.1f} GFLOPs"
+            name = f"YOLO-NAS {self._card.layout.upper()}"
+            sys.stdout.write(f"{name} summary (fused): {counts} at {height}x{width}\n")
+        return size
+
+    @overload
+    def predict(self, source: object, *, stream: Literal[True], **options: Unpack[Options]) -> Iterator[Result]: ...
+
+    @overload
+    def predict(
+        self, source: object, *, stream: Literal[False] = False, **options: Unpack[Options]
+    ) -> list[Result]: ...
+
+    def predict(
+        self, source: object, *, stream: bool = False, **options: Unpack[Options]
+    ) -> list[Result] | Iterator[Result]:
+        """Return a result per image and per frame of a video, in order: a list, or an iterator if `stream`.
+
+        A list holds all its pictures: for videos, stream. `source` is a path, a folder, a glob, an image in memory
+        (numpy BGR uint8, PIL, or a torch tensor), or a list or iterator of these. The options are those of `Options`:
+        `conf`, `iou`, `classes`, `max_det`, `agnostic`, `imgsz`, `save`, `output`, `force`. A damaged file ends a
+        `source` that is nothing else; among others it gives a result with its `error`, and a line in the log, and the
+        others go on; so does a damaged frame in a video.
+
+        Raises:
+            ConfigError: an argument is wrong, a source does not exist, or an output does; at once.
+            EngineError: the engine can't be built, at once, or fails.
+            ModelError: the weights can't be read or don't fit; at once.
+            SourceError: a single source can't be read, or not to its end.
+            SinkError: an output can't be written.
+        """
+        check(options)
+        postprocess = detector_settings(options).postprocess(self._card)
+        listing = listed(source)
+        saver = Saver(options.get("output", "out"), force=options.get("force", False)) if options.get("save") else None
+        if saver is not None:
+            saver.reserve(listing.paths)
+        engine = self._built(input_size(options.get("imgsz")) or self._size)
+        flow = Flow(engine, Finder(with_names(engine.card, self._card.class_names), postprocess), self.names)
+        results = _results(flow, listing, saver)
+        return results if stream else list(results)
+
+    __call__ = predict
+
+    def close(self) -> None:
+        """Free the network; the next picture builds it again."""
+        engines, self._engines = self._engines, {}
+        for engine in engines.values():
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _built(self, size: tuple[int, int]) -> Engine:
+        if size not in self._engines:
+            settings = self._engine_settings
+            if not isinstance(settings, AutoEngine):
+                self._engines[size] = settings.build(self._model, size)
+            elif size == self._card.input_size:
+                self._engines[size] = settings.build(self._model)
+            else:
+                self._engines[size] = _chosen(settings).build(self._model, size)
+        return self._engines[size]
+
+
+def _results(flow: Flow, listing: Listing, saver: Saver | None) -> Generator[Result]:
+    with closing(pictures(listing)) as found, closing(flow.results(found)) as results:
+        if saver is None:
+            yield from results
+            return
+        with saver:
+            for result in results:
+                saver.add(result)
+                yield result
+
+
+def _card(model: str, names: str | Sequence[str] | None) -> ModelCard:
+    card = read_card(model)
+    if names is None:
+        return card
+    return with_names(card, read_names(names) if isinstance(names, str) else tuple(names))
+
+
+def _chosen(settings: AutoEngine) -> OpenVinoEngine | TorchEngine:
+    """Return what `auto` stands for here."""
+    if has_cuda() or not available():
+        return TorchEngine()
+    return OpenVinoEngine(streams=settings.streams)
