@@ -15,8 +15,8 @@ from stages.detector.yolo_nas.pickles import unpickle
 from stages.detector.yolo_nas.records import ITEM_BYTES, Storage, TensorRef, Value, shown
 
 _MOST_MEMBERS: Final = 100_000
-_MOST_PICKLE_BYTES: Final = 2**24
-"""The pickle of a whole S is 0.26 MB."""
+_MOST_PICKLE_BYTES: Final = 2**23
+"""The pickle of a whole S is 0.26 MB; a hostile one of this size takes ten seconds."""
 _MOST_BYTES: Final = 2**30
 """Of all storages that are read: four times what L's take."""
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)

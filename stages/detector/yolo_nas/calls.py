@@ -20,7 +20,8 @@ _RECORDS: Final = frozenset(
     pathlib.Path pathlib.PosixPath pathlib.PurePath pathlib.PurePosixPath pathlib.PureWindowsPath pathlib.WindowsPath
     pathlib._local.PosixPath pathlib._local.WindowsPath types.SimpleNamespace uuid.UUID
     numpy.dtype numpy.ndarray numpy.core.multiarray._reconstruct numpy.core.multiarray.scalar
-    numpy._core.multiarray._reconstruct numpy._core.multiarray.scalar torch.device torch._utils._rebuild_device_tensor
+    numpy.core.numeric._frombuffer numpy._core.multiarray._reconstruct numpy._core.multiarray.scalar
+    numpy._core.numeric._frombuffer torch.device torch._utils._rebuild_device_tensor
     torch._utils._rebuild_sparse_tensor torch._utils._rebuild_qtensor torch._utils._rebuild_meta_tensor_no_storage
     torch.serialization._get_layout
     """.split()

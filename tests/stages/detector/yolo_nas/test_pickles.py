@@ -1,11 +1,15 @@
 """Whatever a pickle asks for, nothing happens but a refusal in one line."""
 
+import functools
 import os
 import pickle
 import struct
 import subprocess
 import zipfile
+from argparse import Namespace
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,8 +140,34 @@ def test_objects_of_unknown_classes_become_records_and_sets_lists() -> None:
     assert sorted(unpickle(pickle.dumps({3, 4}, 2))) == [3, 4]
 
 
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_what_trainers_leave_beside_weights_is_no_obstacle(protocol: int) -> None:
+    extras = {
+        "metric": np.float64(0.5),
+        "history": np.arange(3),
+        "path": Path("runs/exp"),
+        "date": datetime(2026, 1, 2, tzinfo=UTC),
+        "loss": functools.partial(torch.nn.functional.relu, inplace=True),
+        "mode": torch.nn.ReLU(),
+        "device": torch.device("cpu"),
+        "dtype": torch.float32,
+        "shape": torch.Size([1, 2]),
+        "options": Namespace(lr=0.1),
+        "counts": Counter("aab"),
+        "recent": deque([1, 2]),
+        "groups": defaultdict(list, {"a": [1]}),
+        "seen": {1, 2},
+        "frozen": frozenset([1]),
+        "raw": b"\xff\x00",
+        "note": bytearray(b"x"),
+    }
+    found = unpickle(pickle.dumps(extras, protocol))
+    assert set(found) == set(extras)
+    assert (found["groups"], list(found["shape"]), sorted(found["seen"])) == ({"a": [1]}, [1, 2], [1, 2])
+
+
 def test_endless_nesting_does_no_harm() -> None:
-    assert unpickle(b"]" * 200_000 + b"a" * 199_999 + b".")
+    assert unpickle(b"]" * 100_000 + b"a" * 99_999 + b".")
     assert unpickle(b"]q\x00h\x00a.")  # a list in itself
     assert unpickle(b")" + b"2\x86" * 64 + b".")  # 2 ** 64 leaves
     with pytest.raises(ModelError, match="endless parts"):
@@ -189,8 +219,8 @@ def test_member_that_points_out_of_the_zip_is_refused(tmp_path: Path, name: str)
 
 
 def test_zip_bombs_are_not_unpacked(tmp_path: Path) -> None:
-    pickled = checkpoint(tmp_path / "a.pt", b"N" * (2**24 + 1))
-    with pytest.raises(ModelError, match=r"x/data\.pkl would unpack to 16777217 bytes: refused"):
+    pickled = checkpoint(tmp_path / "a.pt", b"N" * (2**23 + 1))
+    with pytest.raises(ModelError, match=r"x/data\.pkl would unpack to 8388609 bytes: refused"):
         read_card(str(pickled))
     path = checkpoint(tmp_path / "b.pt", b"N.", {"0": b""})
     data = bytearray(path.read_bytes())
@@ -228,7 +258,7 @@ SEEDS: Final = [pickle.dumps(Calls(sentinel.touched, "a", ("b",)), protocol) for
 
 @given(seed=st.sampled_from(SEEDS), cuts=st.lists(st.tuples(st.integers(0, 200), st.binary(max_size=3)), max_size=4))
 @example(seed=SEEDS[2], cuts=[])
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_pickle_runs_nothing(seed: bytes, cuts: list[tuple[int, bytes]]) -> None:
     data = seed
     for place, replacement in cuts:
@@ -238,7 +268,7 @@ def test_mutated_pickle_runs_nothing(seed: bytes, cuts: list[tuple[int, bytes]])
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_random_bytes_run_nothing(data: bytes) -> None:
     assert "\n" not in tried(
         lambda: unpickle(b"\x80\x02ctests.stages.detector.yolo_nas.sentinel\ntouched\n" + data + b".")
@@ -247,7 +277,7 @@ def test_random_bytes_run_nothing(data: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_checkpoint_is_read_or_refused(shared: Path, tmp_path: Path, changes: list[tuple[float, int]]) -> None:
     data = bytearray((shared / "conformance" / "yolo_nas_s_sg_constant.pth").read_bytes())
     for place, value in changes:
