@@ -37,6 +37,8 @@ class Finder:
         """
         found = self._postprocess(raw.boxes, raw.scores)
         meta = frame.meta
+        if not np.isfinite(found.xyxy).all():
+            return Detections.failed(meta, "the network's boxes are no numbers: its weights are damaged")
         xyxy = self._letterbox.restore(found.xyxy, meta.width, meta.height)
         xyxy = xyxy.clip(0, np.array([meta.width, meta.height] * 2, np.float32)).round(_BOX_DECIMALS)
         return Detections(

@@ -76,3 +76,11 @@ def test_a_class_that_the_model_has_not_is_named_with_those_it_has(wrong: int | 
     with pytest.raises(ConfigError) as caught:
         class_ids([wrong], CARD)
     assert str(caught.value) == f"classes: the model has no class {wrong!r}; it has: 0 car, 1 bus, 2 7"
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_boxes_that_are_no_numbers_fail_their_frame(number: float) -> None:
+    boxes = np.array([[2, 2, number, 22]], np.float32)
+    found = finder().find(frame(124, 92), RawBoxes(boxes, np.array([[0.0, 0.8, 0.0]], np.float32)), 5)
+    assert len(found) == 0
+    assert found.error == "the network's boxes are no numbers: its weights are damaged"
