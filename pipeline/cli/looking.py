@@ -98,14 +98,14 @@ def look(
         bar = stack.enter_context(_Bar(console, len(paths)))
         for result in results:
             if not tallies or tallies[-1].source != result.path:
-                _show(tallies[-1:], as_table=show_table)
+                bar.aside(tallies[-1:], as_table=show_table)
                 tallies.append(_Tally(result.path))
             tallies[-1].add(result)
             writers.add(result)
             bar.step(result)
             if interrupted := stop.is_set():
                 break
-        _show(tallies[-1:], as_table=show_table)
+        bar.aside(tallies[-1:], as_table=show_table)
         engine = model.engine
     _sum_up(console, sum(tally.pictures for tally in tallies), time.monotonic() - began_s, engine)
     return 130 if interrupted else 1 if any(tally.errors for tally in tallies) else 0
@@ -164,7 +164,10 @@ class _Bar:
 
     def __init__(self, console: Console, sources: int) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        # Not redirected: what is meant for a pipe would go to the terminal. So the bar steps aside for each line.
+        self._bars = Progress(
+            *columns, console=console, disable=not console.is_terminal, transient=True, redirect_stdout=False
+        )
         self._task = self._bars.add_task("pictures", total=sources)
         self._total, self._source = sources, ""
 
@@ -176,6 +179,18 @@ class _Bar:
             self._bars.update(self._task, total=self._total, description=escape(Path(result.path).name))
         self._bars.advance(self._task)
 
+    def aside(self, tallies: Sequence[_Tally], *, as_table: bool) -> None:
+        """Print what was found in sources on stdout."""
+        if not tallies:
+            return
+        console = Console()
+        self._bars.stop()
+        for tally in tallies:
+            console.print(tally.line(), markup=False, highlight=False, soft_wrap=True)
+            if as_table and tally.objects:
+                console.print(tally.table())
+        self._bars.start()
+
     def __enter__(self) -> Self:
         self._bars.start()
         return self
@@ -184,14 +199,6 @@ class _Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
-
-
-def _show(tallies: Sequence[_Tally], *, as_table: bool) -> None:
-    console = Console()
-    for tally in tallies:
-        console.print(tally.line(), markup=False, highlight=False, soft_wrap=True)
-        if as_table and tally.objects:
-            console.print(tally.table())
 
 
 def _sum_up(console: Console, pictures: int, seconds: float, engine: str) -> None:

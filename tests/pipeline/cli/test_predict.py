@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import cv2
 import pytest
 from typer.testing import CliRunner, Result
 
+from detstream import NAS
+from pipeline.cli.looking import Files, look
 from pipeline.cli.main import app
 from pipeline.errors import ConfigError
 from tests.stages.decoder.videos import frame_times, make, numbered, steady
@@ -125,3 +128,14 @@ def test_info_tells_the_same_to_people_and_to_programs() -> None:
     facts = json.loads(CliRunner().invoke(app, ["info", "--model", "demo", "--json"]).output)
     assert facts["classes"] == ["person", "car"] and f"{facts['parameters']:,}" in told.output
     assert facts["sha256"] and facts["gflops"] == pytest.approx(3.94, abs=0.01)
+
+
+def test_an_interrupted_command_leaves_whole_files(video: Path, tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    files = Files(tmp_path / "out", images=True, lines=True, force=False)
+    with NAS("demo", engine="null") as model:
+        code = look([str(video)], model, {}, files, stop, show_table=False)
+    assert code == 130
+    assert len((tmp_path / "out" / "detections.jsonl").read_text().splitlines()) == 1
+    assert frame_times(tmp_path / "out" / "clip.mp4") == [0]
