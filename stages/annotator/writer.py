@@ -141,17 +141,23 @@ class Writer:
         if time.monotonic() - self._doubted_s < _DOUBT_EVERY_S:
             return False
         self._doubted_s = time.monotonic()
-        if self._ledger.read().ended_epoch != self._epoch:
+        if not self._has_ended():
             return False
         try:
             self._store.get(self._source, self._epoch, seq, "full")  # the last ones may just have come
         except FramePendingError:
+            if not self._has_ended():  # the pixels are gone because the epoch is over: they will come again
+                return False
             structlog.get_logger().warning("no picture: the source ended early", source=self._source, seq=seq)
             self._doubted_s = 0.0
             return True
         except FrameExpiredError:
             pass
         return False
+
+    def _has_ended(self) -> bool:
+        standing = self._ledger.read()
+        return standing.epoch == standing.ended_epoch == self._epoch
 
     def _rewind(self, first: int) -> None:
         structlog.get_logger().info("rewind", source=self._source, first=first)
