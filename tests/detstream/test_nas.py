@@ -23,7 +23,6 @@ from stages.detector.settings import DetectorSettings
 from tests.stages.decoder.videos import make, number_of, numbered, steady
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "demo/car-park.mp4"
 
 
 def test_the_example_in_its_docstring_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,9 +197,3 @@ def test_saving_writes_an_image_and_a_video(model: NAS, image: Path, video: Path
     assert drawn is not None and np.array_equal(drawn, results[0].plot())
     with pytest.raises(ConfigError, match=r"bus\.png exists"):
         model.predict(image, save=True, output=out)
-
-
-def test_the_demo_finds_the_cars_of_its_own_video() -> None:
-    with NAS("demo") as model:
-        counts = {len(result) for result in islice(model.predict(DEMO, stream=True), 60, 62)}
-    assert counts == {1}
