@@ -92,7 +92,7 @@ def _ways(course: _Course, stack: ExitStack, runs: list[Timing]) -> Mapping[str,
     def serial(engine: Engine) -> Way:
         return lambda: serial_fps(course.clip, course.folder / "bare.h264", engine, finder)
 
-    ways = {"pipeline": _pipeline(course, runs), "serial": serial(course.engine)}
+    ways = {"pipeline": _pipeline(course, runs), "serial, same engine": serial(course.engine)}
     if course.kind == "openvino":
         canvases = [finder.canvas(frame) for frame in islice(decoded(course.clip), _CANVASES)]
         ways["serial, all cores"] = serial(stack.enter_context(wide_openvino(_MODEL, course.engine.card)))

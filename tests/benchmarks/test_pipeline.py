@@ -13,4 +13,4 @@ def test_the_pipeline_benchmark_runs_and_writes_ratios(tmp_path: Path) -> None:
     measured = json.loads(result.read_text())["engines"]["null"]
     assert measured["frames"] == 20
     assert measured["boxes_a_frame"] == 12
-    assert measured["ratios"]["pipeline / serial"]["min"] > 0
+    assert measured["ratios"]["pipeline / serial, same engine"]["min"] > 0
