@@ -76,6 +76,14 @@ class Display:
         )
 
 
+def show(reports: Sequence[SourceReport], console: Console) -> None:
+    """Print what became of each source: a table, then where its files are, or what went wrong."""
+    console.print(table(reports))
+    for report in reports:
+        told = "; ".join(filter(None, (report.error, ", ".join(report.files))))
+        console.print(f"{report.source}: {told}", markup=False, soft_wrap=True)
+
+
 def table(reports: Sequence[SourceReport]) -> Table:
     """Return the report of a run as a table, a row a source."""
     result = Table(title=None, box=None, header_style="bold")

@@ -94,7 +94,7 @@ def run(
     from rich.console import Console
 
     from pipeline.cli.config import RunOptions, resolve
-    from pipeline.cli.display import Display, table
+    from pipeline.cli.display import Display, show
     from pipeline.cli.run import run as run_all
     from pipeline.process import stop_on_signals
 
@@ -104,11 +104,7 @@ def run(
     if as_json:
         sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
     else:
-        console = Console()
-        console.print(table(outcome.reports))
-        for report in outcome.reports:
-            told = "; ".join(filter(None, (report.error, ", ".join(report.files))))
-            console.print(f"{report.source}: {told}", markup=False, soft_wrap=True)
+        show(outcome.reports, Console())
     if outcome.error:
         sys.stderr.write(f"detstream: {outcome.error}\n")
     raise typer.Exit(outcome.exit_code)
