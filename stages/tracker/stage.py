@@ -16,6 +16,7 @@ from stages.tracker.channel import Channel
 LEASE_S: Final = 5.0
 _BLOCK_S: Final = 0.2
 _BATCH: Final = 64
+_TRIM_EVERY: Final = 64
 
 
 class Tracker:
@@ -25,6 +26,7 @@ class Tracker:
         self._broker, self._name, self._open_channel = broker, name, open_channel
         self._channels: dict[str, Channel] = {}
         self._leading = False
+        self._untrimmed = 1  # a predecessor may have left something
         self._renewed_s = -LEASE_S
         self._begin_anew()
 
@@ -39,13 +41,20 @@ class Tracker:
 
     def step(self, block_s: float) -> None:
         """Take what detectors have sent, and publish whatever's turn it is."""
-        touched = {self._accept(delivery) for delivery in self._raw.read(_BATCH, block_s)}
+        deliveries = self._raw.read(_BATCH, block_s)
+        touched = {self._accept(delivery) for delivery in deliveries}
         for channel in filter(None, touched):
             channel.publish()
             if channel.ended:
                 self._channels.pop(channel.source, None)
-        if touched:
+        self._trim(len(deliveries))
+
+    def _trim(self, taken: int) -> None:
+        """Free what is dealt with, now and then under load and at once when idle: it takes three round trips."""
+        self._untrimmed += taken
+        if self._untrimmed >= _TRIM_EVERY or (self._untrimmed and not taken):
             self._broker.trim_acknowledged(keys.RAW)
+            self._untrimmed = 0
 
     def _in_charge(self) -> bool:
         if time.monotonic() - self._renewed_s < LEASE_S / 5:
