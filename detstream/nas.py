@@ -8,13 +8,16 @@ from os import PathLike
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
+from detstream.datasets import read_dataset
 from detstream.flow import Flow
+from detstream.metrics import Metrics
 from detstream.network import NetworkSize, network_size
 from detstream.options import ImageSize, Options, check, detector_settings, engine_settings, input_size
 from detstream.pictures import pictures
 from detstream.result import Result
 from detstream.saving import Saver
 from detstream.sources import Listing, listed
+from detstream.val import CONF, IOU, Progress, validate
 from stages.detector.cuda import has_cuda
 from stages.detector.engine import Engine
 from stages.detector.engines.openvino import OpenVinoEngine, available
@@ -52,6 +55,12 @@ class NAS:
     >>> (again,) = model(result.orig_img, conf=0.4, classes=["car"])
     >>> bool((again.boxes.xyxy == result.xyxy).all())
     True
+
+    How good it is, on pictures with labels:
+
+    >>> metrics = model.val(data="demo/held-out/data.yaml")
+    >>> metrics.map50 > 0.8, sorted(metrics.per_class)
+    (True, ['car', 'person'])
     >>> model.close()
     """
 
@@ -136,6 +145,32 @@ class NAS:
         return results if stream else list(results)
 
     __call__ = predict
+
+    def val(
+        self,
+        data: str | PathLike[str],
+        *,
+        images: str | PathLike[str] | None = None,
+        conf: float = CONF,
+        iou: float = IOU,
+        imgsz: ImageSize | None = None,
+        progress: Progress | None = None,
+    ) -> Metrics:
+        """Return COCO's average precision on a labelled data set: an Ultralytics data YAML, or a COCO JSON.
+
+        `images` is the folder of a JSON's pictures, if they are not where COCO has them.
+
+        Raises:
+            ConfigError: a file of the data set is missing or wrong, or its classes are not the model's.
+            EngineError: the engine can't be built, or fails.
+            ModelError: the weights can't be read.
+            SourceError: a picture can't be read.
+        """
+        dataset = read_dataset(data, images)
+        detector_settings(Options(conf=conf, iou=iou))  # refuses what is no share
+        engine = self._built(input_size(imgsz) or self._size)
+        card = with_names(engine.card, self._card.class_names)
+        return validate(engine, card, dataset, conf=conf, iou=iou, progress=progress)
 
     def close(self) -> None:
         """Free the network; the next picture builds it again."""

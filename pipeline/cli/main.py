@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import info, predict, weights
+from pipeline.cli import info, predict, val, weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -123,6 +123,7 @@ def stage(
 
 app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)
+app.command(epilog=val.EXAMPLE)(val.val)
 app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 
