@@ -1,6 +1,7 @@
 """From a data set and a detector to its figures; what the demo weights reach on frames that they never saw."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,13 @@ def test_classes_are_matched_by_order_where_no_name_says_otherwise() -> None:
     with structlog.testing.capture_logs() as lines:
         assert matched(("class_0", "class_1"), dataset("car", "person")) == {0: 0, 1: 1}
     assert lines[0]["log_level"] == "warning"
+
+
+def test_what_is_missing_is_named(model: NAS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    monkeypatch.setattr("detstream.metrics.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'detstream\[val\]'"):
+        model.val(coco(tmp_path, [annotation()]))
 
 
 @pytest.mark.parametrize("names", [("car", "human"), ("person", "car", "bus")])
