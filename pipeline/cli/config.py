@@ -13,7 +13,7 @@ from pipeline.settings import KernelSettings, explain, load, merge
 from stages.annotator.settings import AnnotatorSettings
 from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import expand
-from stages.detector.engines.openvino import usable_cores
+from stages.detector.cores import usable_cores
 from stages.detector.finder import class_ids
 from stages.detector.settings import DetectorSettings
 from stages.detector.yolo_nas.card import ModelCard, read_card

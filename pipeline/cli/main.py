@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import info, predict, val, weights
+from pipeline.cli import export, info, predict, val, weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ class EngineName(StrEnum):
 
     AUTO = "auto"
     OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+    TENSORRT = "tensorrt"
     TORCH = "torch"
 
 
@@ -124,6 +126,7 @@ def stage(
 app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)
 app.command(epilog=val.EXAMPLE)(val.val)
+app.command(epilog=export.EXAMPLE)(export.export)
 app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 

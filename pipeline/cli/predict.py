@@ -11,7 +11,9 @@ EXAMPLE: Final = "Example: [bold]detstream predict bus.jpg clip.mp4 --conf 0.4 -
 def predict(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="An image, a video, a folder or a glob.")],
     model: Annotated[str, typer.Option(help="A name or a file of weights.")] = "demo",
-    engine: Annotated[str, typer.Option(help="What runs the network: auto, openvino, torch.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: auto, openvino, onnxruntime, tensorrt, torch.")
+    ] = "auto",
     conf: Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence. [default: the model's]")] = None,
     iou: Annotated[
         float | None, typer.Option(min=0, max=1, help="Overlap for suppression. [default: the model's]")
@@ -45,7 +47,7 @@ def predict(
 def _model(model: str, engine: str, imgsz: str | None, half: bool, names: str | None) -> Any:
     from detstream import NAS
 
-    return NAS(model, engine=engine, imgsz=None if imgsz is None else _size(imgsz), half=half, names=names)
+    return NAS(model, engine=engine, imgsz=None if imgsz is None else size(imgsz), half=half, names=names)
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:
@@ -53,7 +55,12 @@ def _words(text: str | None) -> tuple[str, ...] | None:
     return words or None
 
 
-def _size(text: str) -> int | tuple[int, int]:
+def size(text: str) -> int | tuple[int, int]:
+    """Return what `--imgsz` says: a side, or height and width.
+
+    Raises:
+        ConfigError: it isn't one or two numbers.
+    """
     from pipeline.errors import ConfigError
 
     sides = text.lower().replace(",", "x").split("x")

@@ -24,7 +24,9 @@ def val(
         Path | None, typer.Option(help="Folder of a COCO JSON's pictures. [default: as COCO has them]")
     ] = None,
     model: Annotated[str, typer.Option(help="A name or a file of weights.")] = "demo",
-    engine: Annotated[str, typer.Option(help="What runs the network: auto, openvino, torch.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: auto, openvino, onnxruntime, tensorrt, torch.")
+    ] = "auto",
     names: Annotated[
         str | None, typer.Option(help="Names of the model's classes: a,b,c, or a file. [default: the model's]")
     ] = None,

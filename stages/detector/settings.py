@@ -10,11 +10,14 @@ from pipeline.settings import KernelSettings, Section
 from stages.detector.cuda import has_cuda
 from stages.detector.engine import Engine
 from stages.detector.engines.null import NullEngine
+from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
+from stages.detector.engines.tensorrt import TensorRtEngine
 from stages.detector.engines.torch import TorchEngine
 from stages.detector.finder import class_ids
 from stages.detector.nms import Postprocess
-from stages.detector.yolo_nas.card import ModelCard
+from stages.detector.yolo_nas.card import ModelCard, locate
+from stages.detector.yolo_nas.exported import is_exported, is_onnx
 
 
 class AutoEngine(Section):
@@ -31,6 +34,8 @@ class AutoEngine(Section):
             EngineError: none can be built.
             ModelError: the weights are missing or damaged.
         """
+        if is_exported(locate(model)):
+            return _of_exported(model, self.streams).build(model)
         if has_cuda():
             return TorchEngine(device="cuda").build(model)
         try:
@@ -40,7 +45,14 @@ class AutoEngine(Section):
             return TorchEngine(device="cpu").build(model)
 
 
-EngineSettings = Annotated[AutoEngine | OpenVinoEngine | TorchEngine | NullEngine, Field(discriminator="kind")]
+def _of_exported(model: str, streams: int) -> OnnxRuntimeEngine | OpenVinoEngine:
+    return OnnxRuntimeEngine(streams=streams) if is_onnx(locate(model)) else OpenVinoEngine(streams=streams)
+
+
+EngineSettings = Annotated[
+    AutoEngine | OpenVinoEngine | TorchEngine | OnnxRuntimeEngine | TensorRtEngine | NullEngine,
+    Field(discriminator="kind"),
+]
 
 
 class DetectorSettings(Section):

@@ -5,15 +5,13 @@ inference on two threads waits for the slower one. One thread per inference also
 whatever the number of streams.
 """
 
-import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,11 @@ from pydantic import Field
 
 from pipeline.errors import EngineError
 from pipeline.settings import Section
+from stages.detector.cores import usable_cores
 from stages.detector.engine import RawBoxes, check_batch
-from stages.detector.yolo_nas.card import ModelCard, read_card
+from stages.detector.yolo_nas.card import ModelCard, locate, read_card
+from stages.detector.yolo_nas.exported import largest_batch
 from stages.detector.yolo_nas.ir import converted
-
-_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 class OpenVinoEngine(Section):
@@ -46,10 +44,13 @@ class OpenVinoEngine(Section):
         """
         if not available():
             raise EngineError("OpenVINO isn't installed: pip install openvino")
-        card = read_card(model)
-        card = replace(card, input_size=input_size or card.input_size)
+        own = read_card(model)
+        card = replace(own, input_size=input_size or own.input_size)
+        path = converted(model, card, self.cache_dir.expanduser())
+        if path == locate(model):
+            largest_batch(path, OpenVinoInference.max_batch, resized=card != own)
         streams = self.streams or usable_cores()
-        return OpenVinoInference(_compiled(converted(model, card, self.cache_dir.expanduser()), streams), card, streams)
+        return OpenVinoInference(_compiled(path, streams), card, streams)
 
 
 class OpenVinoInference:
@@ -115,16 +116,6 @@ class OpenVinoInference:
 def available() -> bool:
     """Return whether OpenVINO is installed, without importing it."""
     return find_spec("openvino") is not None
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, by its affinity and its container's quota."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = _QUOTA.read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, math.ceil(int(quota) / int(period))))
 
 
 def _compiled(path: Path, streams: int) -> Any:

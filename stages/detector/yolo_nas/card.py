@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from pipeline.errors import ModelError
 from stages.detector.yolo_nas.checkpoint import Contents, is_pickled, read_contents, read_plain, recognised
 from stages.detector.yolo_nas.class_names import checked, named_by_default
+from stages.detector.yolo_nas.exported import is_exported, read_exported
 from stages.detector.yolo_nas.layouts import LayoutName
 from stages.detector.yolo_nas.library import explain_missing, find
 
@@ -110,13 +111,15 @@ def random_layout(model: str) -> LayoutName | None:
 
 
 def read_metadata(path: Path) -> ModelCard:
-    """Return the card of a weights file: the one in its header, or what its tensors and its trainer tell.
+    """Return the card of a weights file or an exported model: its own, or what its tensors and its trainer tell.
 
     Raises:
         ModelError: The file is missing, damaged, refused, or no YOLO-NAS.
     """
     if not path.exists():
         raise ModelError(explain_missing(path))
+    if is_exported(path):
+        return _own(path, read_exported(path))
     try:
         if not path.is_dir() and is_pickled(path):
             return _told(path, read_contents(path))
@@ -126,10 +129,7 @@ def read_metadata(path: Path) -> ModelCard:
         raise ModelError(f"{path} can't be read as safetensors weights: {error}") from error
     if not metadata.get("format", "").startswith(_FORMAT.split()[0]):
         return _told(path, read_plain(path))
-    try:
-        return ModelCard.from_metadata(metadata)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+    return _own(path, metadata)
 
 
 def with_names(card: ModelCard, names: tuple[str, ...]) -> ModelCard:
@@ -151,6 +151,13 @@ def read_card(model: str) -> ModelCard:
     if layout is None:
         return read_metadata(locate(model))
     return ModelCard(layout, tuple(f"class_{i}" for i in range(80)), (640, 640))
+
+
+def _own(path: Path, metadata: Mapping[str, str]) -> ModelCard:
+    try:
+        return ModelCard.from_metadata(metadata)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def _told(path: Path, contents: Contents) -> ModelCard:

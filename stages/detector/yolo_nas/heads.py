@@ -99,7 +99,7 @@ def anchors(features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 def _level(feature: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     height, width = feature.shape[-2:]
-    y, x = (torch.arange(n, dtype=feature.dtype, device=feature.device) + 0.5 for n in (height, width))
+    y, x = (torch.arange(n, dtype=torch.float32, device=feature.device) + 0.5 for n in (height, width))
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     points = torch.stack([grid_x.flatten(), grid_y.flatten()], -1)
     return points, torch.full_like(points[:, :1], stride)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pipeline.errors import ModelError
 from stages.detector.yolo_nas.card import ModelCard, locate, random_layout, read_card, read_metadata
 from stages.detector.yolo_nas.checkpoint import Shapes, is_pickled, read_arrays, read_contents, unprefixed
+from stages.detector.yolo_nas.exported import is_exported
 from stages.detector.yolo_nas.model import YoloNas, build
 from stages.detector.yolo_nas.records import shown
 
@@ -67,6 +68,8 @@ def load_model(model: str) -> tuple[YoloNas, ModelCard]:
         ModelError: There is no such model, or its file is damaged.
     """
     if random_layout(model) is None:
+        if is_exported(locate(model)):
+            raise ModelError(f"{model} is an exported model: openvino runs an .xml, onnxruntime and tensorrt an .onnx")
         return load(locate(model))
     card = read_card(model)
     return _untrained(card), card

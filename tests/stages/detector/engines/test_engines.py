@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import EngineError, ModelError
 from stages.detector.engine import Engine, RawBoxes
 from stages.detector.engines.null import NullEngine
+from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
 from stages.detector.engines.torch import TorchEngine
 from stages.detector.yolo_nas.weights import load
@@ -23,10 +24,12 @@ SCORE_TOLERANCE = 2e-5
 Build = Callable[..., Engine]
 
 
-@pytest.fixture(scope="module", params=["openvino", "torch", "null"])
+@pytest.fixture(scope="module", params=["openvino", "torch", "onnxruntime", "null"])
 def build(request: pytest.FixtureRequest, converted_models: Path) -> Build:
     if request.param == "openvino":
         return OpenVinoEngine(streams=2, cache_dir=converted_models).build
+    if request.param == "onnxruntime":
+        return OnnxRuntimeEngine(device="cpu", streams=2, max_batch=16, cache_dir=converted_models).build
     return TorchEngine(device="cpu", max_batch=4).build if request.param == "torch" else NullEngine(max_batch=4).build
 
 
@@ -55,7 +58,7 @@ def test_card_is_that_of_the_model(engine: Engine) -> None:
 
 
 def test_every_engine_says_what_it_is_and_how_much_it_takes(engine: Engine) -> None:
-    assert engine.name.split()[0] in {"openvino", "torch", "null"}
+    assert engine.name.split()[0] in {"openvino", "torch", "onnxruntime", "null"}
     assert engine.max_batch >= 1 and engine.in_flight >= 1
 
 
@@ -81,13 +84,17 @@ def test_boxes_and_scores_are_those_of_the_unfused_network(
         np.testing.assert_allclose(raw.scores, scores[i], rtol=0, atol=SCORE_TOLERANCE)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("count", range(17))
 def test_every_batch_gives_one_result_per_image(engine: Engine, images: list[NDArray[np.uint8]], count: int) -> None:
+    batch = (images * 4)[:count]
     if count > engine.max_batch:
         with pytest.raises(EngineError, match=f"batch of {count}"):
-            engine.submit(images[:count])
-    else:
-        assert len(engine.submit(images[:count]).result(DEADLINE_S)) == count
+            engine.submit(batch)
+        return
+    found = engine.submit(batch).result(DEADLINE_S)
+    assert len(found) == count
+    for i, raw in enumerate(found):
+        np.testing.assert_allclose(raw.boxes, results(engine, [images[i % 4]])[0].boxes, rtol=0, atol=BOX_TOLERANCE)
 
 
 def test_results_of_one_submit_are_not_overwritten_by_the_next(engine: Engine, images: list[NDArray[np.uint8]]) -> None:

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.errors import EngineError
-from stages.detector.engines import openvino
-from stages.detector.engines.openvino import OpenVinoEngine, usable_cores
+from stages.detector.cores import usable_cores
+from stages.detector.engines.openvino import OpenVinoEngine
 
 ROOT = Path(__file__).parents[4]
 DEADLINE_S = 60
@@ -48,18 +47,6 @@ def test_stream_per_core_unless_told_otherwise(converted_models: Path, small_mod
     engine = OpenVinoEngine(cache_dir=converted_models).build(small_model)
     assert engine.in_flight == usable_cores() + 1
     engine.close()
-
-
-@pytest.mark.parametrize(
-    ("quota", "expected"), [("max 100000", 8), ("150000 100000", 2), ("50000 100000", 1), ("9900000 100000", 8)]
-)
-def test_containers_quota_limits_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int
-) -> None:
-    (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(openvino, "_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert usable_cores() == expected
 
 
 def test_failed_inference_fails_its_future_only(converted_models: Path, small_model: str) -> None:

@@ -17,7 +17,7 @@ from stages.detector.yolo_nas.ir import converted
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with one entry; converting is quick, as the graph is a toy's (the engines' tests convert real ones)."""
-    monkeypatch.setattr(ir, "_convert", toy)
+    monkeypatch.setattr(ir, "convert", toy)
     converted("random:n", read_card("random:n"), tmp_path)
     return tmp_path
 
