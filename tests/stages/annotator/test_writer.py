@@ -20,6 +20,11 @@ NEVER_S: Final = 1e9
 
 
 @pytest.fixture(autouse=True)
+def _all_log_lines() -> None:
+    structlog.reset_defaults()  # a command that ran in this process may have left out the lesser ones
+
+
+@pytest.fixture(autouse=True)
 def _flushing_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_FLUSH_S", ALWAYS_S)
     monkeypatch.setattr(module, "_DOUBT_EVERY_S", 0.0)
