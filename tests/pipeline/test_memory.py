@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline import memory
 from pipeline.errors import ConfigError
-from pipeline.memory import LARGEST_WINDOW, LEAST_MB, MIB, SMALLEST_WINDOW, SPARE_SLOTS, Budget, plan
+from pipeline.memory import LARGEST_WINDOW, LEAST_MB, MIB, SMALLEST_WINDOW, SPARE_SLOTS, STREAMS_KEPT, Budget, plan
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, memory_mb: int | None, free_mb: int, room_mb: int) -> Budget:
@@ -91,3 +91,10 @@ def test_without_a_figure_a_quarter_of_what_is_free_is_taken(monkeypatch: pytest
 def test_this_machine_says_what_it_has(tmp_path: Path) -> None:
     assert memory.available_mb() > 0
     assert memory.free_space_mb(tmp_path) >= 0
+
+
+@given(st.integers(LEAST_MB, 1 << 16), st.integers(0, 10_000))
+def test_entries_that_are_kept_for_late_readers_leave_half_of_the_broker_free(total_mb: int, wanted: int) -> None:
+    kept = Budget(total_mb).retained(wanted)
+    assert min(wanted, 1) <= kept <= wanted
+    assert kept * 4096 * (STREAMS_KEPT + 2) <= Budget(total_mb).broker_mb * MIB // 2
