@@ -222,6 +222,21 @@ def test_a_new_epoch_of_a_decoder_that_died_is_found_without_asking(desk: Desk) 
     assert disk.seqs == [0, 1] and desk.standing.rewinds == 0
 
 
+def test_pixels_that_went_with_a_whole_epoch_are_waited_for(desk: Desk) -> None:
+    disk = Disk()
+    desk.epoch = desk.ledger.begin_epoch()
+    desk.publish(0, 1)
+    desk.ledger.write({"ended_epoch": desk.epoch})
+    writer = opened(desk, disk)
+    desk.ledger.begin_epoch()  # its decoder ends the epoch before it removes the pixels
+    settle(desk, writer)
+    assert disk.seqs == []
+    desk.begin()
+    desk.store_pixels(0, 1)
+    settle(desk, writer)
+    assert disk.written == [Written(0, 0, None), Written(1, 1, None)]
+
+
 def test_pixels_that_a_changed_source_has_no_more_are_done_without(desk: Desk) -> None:
     disk = Disk()
     writer = opened(desk, disk)
