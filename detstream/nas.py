@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
@@ -18,12 +19,11 @@ from detstream.result import Result
 from detstream.saving import Saver
 from detstream.sources import Listing, listed
 from detstream.val import CONF, IOU, Progress, validate
-from stages.detector.cuda import has_cuda
 from stages.detector.engine import Engine
-from stages.detector.engines.openvino import OpenVinoEngine, available
-from stages.detector.engines.torch import TorchEngine
+from stages.detector.export import Export, Format
+from stages.detector.export import export as write
 from stages.detector.finder import Finder
-from stages.detector.settings import AutoEngine, EngineSettings
+from stages.detector.settings import EngineSettings
 from stages.detector.yolo_nas.card import ModelCard, read_card, with_names
 from stages.detector.yolo_nas.class_names import read_names
 
@@ -172,6 +172,32 @@ class NAS:
         card = with_names(engine.card, self._card.class_names)
         return validate(engine, card, dataset, conf=conf, iou=iou, progress=progress)
 
+    def export(
+        self,
+        format: Format = "onnx",
+        *,
+        output: str | PathLike[str] | None = None,
+        half: bool = False,
+        nms: bool = False,
+        dynamic: bool = False,
+        batch: int = 1,
+        imgsz: ImageSize | None = None,
+        conf: float | None = None,
+        iou: float | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the model for other programs and return where; `stages.detector.export.Export` says what it takes.
+
+        Raises:
+            ConfigError: an argument is wrong.
+            EngineError: a package is missing, or refuses the model.
+            ModelError: the weights can't be read.
+            SinkError: the output exists and `force` is not set, or it can't be written.
+        """
+        size = input_size(imgsz) or self._size
+        wanted = Export(format, half, nms, dynamic, batch, size, conf, iou, self._card.class_names)
+        return write(self._model, wanted, None if output is None else Path(output), force=force)
+
     def close(self) -> None:
         """Free the network; the next picture builds it again."""
         engines, self._engines = self._engines, {}
@@ -188,13 +214,7 @@ class NAS:
 
     def _built(self, size: tuple[int, int]) -> Engine:
         if size not in self._engines:
-            settings = self._engine_settings
-            if not isinstance(settings, AutoEngine):
-                self._engines[size] = settings.build(self._model, size)
-            elif size == self._card.input_size:
-                self._engines[size] = settings.build(self._model)
-            else:
-                self._engines[size] = _chosen(settings).build(self._model, size)
+            self._engines[size] = self._engine_settings.build(self._model, size)
         return self._engines[size]
 
 
@@ -214,10 +234,3 @@ def _card(model: str, names: str | Sequence[str] | None) -> ModelCard:
     if names is None:
         return card
     return with_names(card, read_names(names) if isinstance(names, str) else tuple(names))
-
-
-def _chosen(settings: AutoEngine) -> OpenVinoEngine | TorchEngine:
-    """Return what `auto` stands for here."""
-    if has_cuda() or not available():
-        return TorchEngine()
-    return OpenVinoEngine(streams=settings.streams)

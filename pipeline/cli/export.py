@@ -32,6 +32,9 @@ def export(
     ] = None,
     conf: Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence, with --nms.")] = None,
     iou: Annotated[float | None, typer.Option(min=0, max=1, help="Overlap for suppression, with --nms.")] = None,
+    names: Annotated[
+        str | None, typer.Option(help="Names of the classes: a file, or car,bus. [default: the model's]")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an earlier export.")] = False,
 ) -> None:
     """Write a model for other programs: network, preprocessing and class names in one; print where.
@@ -44,9 +47,12 @@ def export(
     from pipeline.cli.predict import size
     from stages.detector.export import Export
     from stages.detector.export import export as write
+    from stages.detector.yolo_nas.class_names import read_names
 
     sides = input_size(None if imgsz is None else size(imgsz))
-    wanted = Export(format.value, half, nms, dynamic, batch, sides, conf, iou)
+    wanted = Export(
+        format.value, half, nms, dynamic, batch, sides, conf, iou, None if names is None else read_names(names)
+    )
     with Console(stderr=True).status(f"exporting {model} to {format}"):
         path = write(model, wanted, output, force=force)
     typer.echo(path)

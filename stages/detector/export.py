@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError, EngineError, ModelError, SinkError
 from stages.detector.nms import Postprocess
 from stages.detector.nms_graph import with_nms
 from stages.detector.yolo_nas import ir, onnx
-from stages.detector.yolo_nas.card import ModelCard, locate, read_card
+from stages.detector.yolo_nas.card import ModelCard, locate, read_card, with_names
 from stages.detector.yolo_nas.exported import IR_SECTION, is_exported
 from stages.detector.yolo_nas.onnx import INPUT, Form
 
@@ -44,6 +44,8 @@ class Export:
     """Height, width; the model's own if not given."""
     conf: float | None = None
     iou: float | None = None
+    class_names: tuple[str, ...] | None = None
+    """Name of each class; the model's own if not given."""
 
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):
@@ -69,6 +71,7 @@ def export(model: str, wanted: Export, output: Path | None = None, *, force: boo
     if is_exported(locate(model)):
         raise ModelError(f"{model} is exported already: export the weights that it was made from")
     card = replace(card, input_size=wanted.input_size or card.input_size)
+    card = with_names(card, wanted.class_names) if wanted.class_names else card
     output = output or Path(f"{Path(model.replace(':', '_')).stem}{_SUFFIXES[wanted.format]}")
     if output.exists() and not force:
         raise SinkError(f"{output} exists: move it, or write over it by --force")

@@ -22,6 +22,7 @@ from stages.detector.yolo_nas.onnx import INPUT, OUTPUTS, converted
 
 _INPUT_TYPE: Final = "tensor(uint8)"
 _ERRORS_ONLY: Final = 3
+_CPU: Final = "CPUExecutionProvider"
 
 Providers = Sequence[tuple[str, dict[str, str]]]
 """ONNX Runtime's names of what computes, best first, each with its options."""
@@ -127,6 +128,8 @@ def open_session(path: Path, wanted: Providers) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
+    if wanted[0][0] != _CPU:
+        onnxruntime.preload_dlls()  # CUDA's and cuDNN's, from where torch has them
     names, settings = [name for name, _ in wanted], [dict(values) for _, values in wanted]
     try:
         session = onnxruntime.InferenceSession(path, options, providers=names, provider_options=settings)

@@ -27,22 +27,22 @@ class AutoEngine(Section):
     streams: int = Field(default=0, ge=0)
     """Inferences at once on a CPU, one thread each; 0 for one a core."""
 
-    def build(self, model: str) -> Engine:
-        """Return the engine, and log which it is.
+    def build(self, model: str, input_size: tuple[int, int] | None = None) -> Engine:
+        """Return the engine for a model by name; ``input_size`` (height, width) replaces that of its card.
 
         Raises:
             EngineError: none can be built.
             ModelError: the weights are missing or damaged.
         """
         if is_exported(locate(model)):
-            return _of_exported(model, self.streams).build(model)
+            return _of_exported(model, self.streams).build(model, input_size)
         if has_cuda():
-            return TorchEngine(device="cuda").build(model)
+            return TorchEngine(device="cuda").build(model, input_size)
         try:
-            return OpenVinoEngine(streams=self.streams).build(model)
+            return OpenVinoEngine(streams=self.streams).build(model, input_size)
         except EngineError as error:
             structlog.get_logger().warning("no OpenVINO, torch on the CPU instead", reason=str(error))
-            return TorchEngine(device="cpu").build(model)
+            return TorchEngine(device="cpu").build(model, input_size)
 
 
 def _of_exported(model: str, streams: int) -> OnnxRuntimeEngine | OpenVinoEngine:

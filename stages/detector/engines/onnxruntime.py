@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.errors import EngineError
 from pipeline.settings import Section
 from stages.detector.cores import usable_cores
+from stages.detector.cuda import has_cuda
 from stages.detector.onnx_session import OnnxInference, open_session, prepare, providers
 
 _CUDA: Final = "CUDAExecutionProvider"
@@ -20,7 +21,7 @@ class OnnxRuntimeEngine(Section):
 
     kind: Literal["onnxruntime"] = "onnxruntime"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto``: CUDA if the installed ONNX Runtime knows it."""
+    """``auto``: CUDA if there is a GPU and the installed ONNX Runtime is for one."""
     streams: int = Field(default=0, ge=0, le=256)
     """Inferences at once on a CPU, one thread each; 0 for one a core."""
     max_batch: int | None = Field(default=None, ge=1, le=256)
@@ -58,4 +59,4 @@ class OnnxRuntimeEngine(Section):
             raise EngineError(
                 "device: cuda is set, but this ONNX Runtime is for CPUs: pip install 'detstream[onnx-gpu]'"
             )
-        return known and self.device != "cpu"
+        return known and (self.device == "cuda" or (self.device == "auto" and has_cuda()))

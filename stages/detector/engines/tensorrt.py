@@ -1,5 +1,7 @@
 """NVIDIA's TensorRT, by ONNX Runtime."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -8,7 +10,7 @@ from pydantic import Field
 from pipeline.errors import EngineError
 from pipeline.settings import Section
 from stages.detector.onnx_session import OnnxInference, Providers, open_session, prepare, providers
-from stages.detector.yolo_nas.card import ModelCard
+from stages.detector.yolo_nas.card import ModelCard, fingerprint
 from stages.detector.yolo_nas.onnx import INPUT
 
 _PROVIDER: Final = "TensorrtExecutionProvider"
@@ -35,21 +37,31 @@ class TensorRtEngine(Section):
         if _PROVIDER not in providers():
             raise EngineError("this ONNX Runtime doesn't know TensorRT: pip install 'detstream[onnx-gpu]' tensorrt")
         path, card, max_batch = prepare(model, input_size, self.cache_dir, half=self.half, max_batch=self.max_batch)
-        session = open_session(path, self.providers(card, max_batch))
+        if find_spec("tensorrt"):
+            import_module("tensorrt")  # loads the libraries of its package, which ONNX Runtime looks for elsewhere
+        session = open_session(path, self.providers(card, max_batch, self._kept(path)))
         engine = OnnxInference(session, card, "tensorrt, by onnxruntime", device="cuda", max_batch=max_batch)
         engine.warm_up()
         return engine
 
-    def providers(self, card: ModelCard, max_batch: int) -> Providers:
-        """Return what computes, best first: TensorRT, and CUDA for what it refuses."""
+    def _kept(self, path: Path) -> Path:
+        """Make a folder of the file's own: by itself ONNX Runtime takes the engine of other weights for a file's."""
+        folder = self.cache_dir.expanduser() / "tensorrt" / fingerprint(str(path))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"the cache of TensorRT's engines {folder} can't be written: {error.strerror}") from error
+        return folder
+
+    def providers(self, card: ModelCard, max_batch: int, kept: Path) -> Providers:
+        """Return what computes, best first: TensorRT, whose engines are in ``kept``, and CUDA for what it refuses."""
         height, width = card.input_size
-        cache = str(self.cache_dir.expanduser() / "tensorrt")
         options = {
             "trt_fp16_enable": str(self.half),
             "trt_engine_cache_enable": "True",
-            "trt_engine_cache_path": cache,
+            "trt_engine_cache_path": str(kept),
             "trt_timing_cache_enable": "True",
-            "trt_timing_cache_path": cache,
+            "trt_timing_cache_path": str(kept),
             # One range of batches: else it builds anew for every size of batch that it meets.
             "trt_profile_min_shapes": f"{INPUT}:1x{height}x{width}x3",
             "trt_profile_opt_shapes": f"{INPUT}:{max_batch}x{height}x{width}x3",

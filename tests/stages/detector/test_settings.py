@@ -34,14 +34,14 @@ def test_thresholds_that_are_set_have_the_last_word_also_where_they_are_zero() -
 def test_the_fastest_engine_that_can_be_built_is_chosen(
     cuda: bool, openvino: bool, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_openvino(self: OpenVinoEngine, model: str) -> Any:
+    def build_openvino(self: OpenVinoEngine, model: str, input_size: Any) -> Any:
         if not openvino:
             raise EngineError("this processor is too old")
         return f"openvino {self.streams}"
 
     monkeypatch.setattr(settings, "has_cuda", lambda: cuda)
     monkeypatch.setattr(OpenVinoEngine, "build", build_openvino)
-    monkeypatch.setattr(TorchEngine, "build", lambda self, model: f"torch {self.device}")
+    monkeypatch.setattr(TorchEngine, "build", lambda self, model, input_size: f"torch {self.device}")
     assert str(AutoEngine(streams=3).build("demo")) == wanted
 
 
