@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import MessageError
-from pipeline.packing import as_count, as_text, pack_array, unpack_array
+from pipeline.packing import as_count, as_integer, as_number, as_numbers, as_text, finite, pack_array, unpack_array
 
 VERSION: Final = 1
 _LIMITS: Final = {"max_str_len": 1 << 16, "max_bin_len": 1 << 24, "max_array_len": 1 << 16, "max_map_len": 1 << 8}
@@ -141,10 +141,10 @@ def _read_frame(fields: Mapping[str, Any]) -> FrameMeta:
         source=as_text(fields["source"]),
         epoch=as_count(fields["epoch"]),
         seq=as_count(fields["seq"]),
-        pts_s=float(fields["pts_s"]),
+        pts_s=as_number(fields["pts_s"]),
         width=as_count(fields["width"]),
         height=as_count(fields["height"]),
-        timestamp_s=None if timestamp_s is None else float(timestamp_s),
+        timestamp_s=None if timestamp_s is None else as_number(timestamp_s),
         captured_ns=as_count(fields["captured_ns"]),
         decoded_ns=as_count(fields["decoded_ns"]),
     )
@@ -195,9 +195,9 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
     tracker_ids = [-1 if number is None else as_count(number) for number in column["tracker_id"]]
     return Detections(
         frame=_read_frame(fields),
-        xyxy=np.asarray(column["xyxy"], np.float32).reshape(len(objects), 4),
-        confidence=np.asarray(column["confidence"], np.float32).reshape(len(objects)),
-        class_id=np.asarray(column["class_id"], np.int32).reshape(len(objects)),
+        xyxy=finite(np.asarray([as_numbers(box, 4) for box in column["xyxy"]], np.float32).reshape(len(objects), 4)),
+        confidence=finite(np.asarray(as_numbers(column["confidence"], len(objects)), np.float32)),
+        class_id=np.asarray([as_integer(number) for number in column["class_id"]], np.int32),
         class_name=tuple(as_text(name) for name in column["class_name"]),
         tracker_id=np.asarray(tracker_ids, np.int64),
         error=None if fields["error"] is None else as_text(fields["error"]),

@@ -1,5 +1,6 @@
 """Values inside messages: arrays as bytes, and checks of what came off the wire."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,46 @@ def unpack_array(packed: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any
     """Return a packed array, as a copy that owns its memory, so that the message may go.
 
     Raises:
-        MessageError: it is of another dtype or shape.
+        MessageError: it is of another dtype or shape, or holds something that is no number.
     """
     found_dtype, found_shape, data = packed
     if found_dtype != dtype or tuple(found_shape) != shape:
         raise MessageError(f"array of {found_dtype!r:.20} {found_shape!r:.80}; expected {dtype} {list(shape)}")
-    return np.frombuffer(data, dtype).reshape(shape).astype(np.dtype(dtype).newbyteorder("="))
+    array = np.frombuffer(data, dtype).reshape(shape).astype(np.dtype(dtype).newbyteorder("="))
+    return finite(array)
+
+
+def finite(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that must hold numbers only: a NaN would poison every track that it meets.
+
+    Raises:
+        MessageError: it holds NaN or infinity.
+    """
+    if not np.isfinite(array).all():
+        raise MessageError("an array holds NaN or infinity")
+    return array
+
+
+def as_numbers(values: Any, count: int) -> list[float]:
+    """Return a list that must be of so many finite numbers.
+
+    Raises:
+        MessageError: it is none.
+    """
+    if not isinstance(values, list) or len(values) != count:
+        raise MessageError(f"{values!r:.80} is no list of {count} numbers")
+    return [as_number(value) for value in values]
+
+
+def as_number(value: Any) -> float:
+    """Return a value that must be a finite number.
+
+    Raises:
+        MessageError: it is none.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise MessageError(f"{value!r:.80} is no number")
+    return float(value)
 
 
 def as_text(value: Any) -> str:
@@ -45,4 +80,15 @@ def as_count(value: Any) -> int:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise MessageError(f"{value!r:.80} is no count")
+    return value
+
+
+def as_integer(value: Any) -> int:
+    """Return a value that must be an integer.
+
+    Raises:
+        MessageError: it is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MessageError(f"{value!r:.80} is no integer")
     return value

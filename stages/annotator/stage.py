@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from pipeline import keys
@@ -37,10 +38,9 @@ class Annotator:
         """
         try:
             while not stop.is_set():
-                stop.wait(self.step() if self._in_charge() else _BLOCK_S)
+                stop.wait(self.step() if self._in_charge() else self._stand_by())
         finally:
-            for writer in self._writers.values():
-                writer.close()
+            self._stand_by()
         self._broker.release(keys.lease(keys.ANNOTATOR), self._name)
 
     def step(self) -> float:
@@ -64,6 +64,14 @@ class Annotator:
         self._finished.append(source)
         if len(self._finished) > STREAMS_KEPT:
             self._broker.delete([keys.detections(self._finished[-STREAMS_KEPT - 1])])
+
+    def _stand_by(self) -> float:
+        """Let go of all outputs, so that whoever is in charge can write them; return how long to wait."""
+        with ExitStack() as closing:
+            for writer in self._writers.values():
+                closing.callback(writer.close)
+            self._writers.clear()
+        return _BLOCK_S
 
     def _discover(self) -> None:
         if time.monotonic() - self._discovered_s < _DISCOVER_S:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -66,26 +67,38 @@ class Decoder:
         Raises:
             DetstreamError: the first error that made a source impossible to follow.
         """
+        waiting = deque(sources)
         with ThreadPoolExecutor(self._room.parallel, "source") as threads:
-            tasks = [threads.submit(self._follow_or_stop, name, opener) for name, opener in sources]
-            for task in tasks:
+            for task in [threads.submit(self._work, waiting) for _ in range(self._room.parallel)]:
                 task.result()
 
-    def _follow_or_stop(self, name: str, opener: Opener) -> None:
+    def _work(self, waiting: deque[tuple[str, Opener]]) -> None:
         try:
-            self._follow(name, opener)
+            while waiting and not self._stop.is_set():
+                self._take(waiting)
         except BaseException:
             self._stop.set()
             raise
 
-    def _follow(self, name: str, opener: Opener) -> None:
+    def _take(self, waiting: deque[tuple[str, Opener]]) -> None:
+        """Follow the next source; one that another decoder follows goes to the end of the line."""
+        try:
+            name, opener = waiting.popleft()
+        except IndexError:  # another thread was faster
+            return
+        if not self._followed(name, opener):
+            waiting.append((name, opener))
+            self._stop.wait(_CLAIM_POLL_S)
+
+    def _followed(self, name: str, opener: Opener) -> bool:
+        """Return whether the source needs nobody any more; False if another decoder has it."""
         ledger, lease = Ledger(self._broker, name), keys.lease(name)
         while not self._stop.is_set() and not ledger.read().finished(self._room.flow.required):
-            if self._broker.lease(lease, self._owner, LEASE_S):
-                self._epoch(ledger, opener)
-            else:
-                self._stop.wait(_CLAIM_POLL_S)
+            if not self._broker.lease(lease, self._owner, LEASE_S):
+                return False
+            self._epoch(ledger, opener)
         self._broker.release(lease, self._owner)
+        return True
 
     def _epoch(self, ledger: Ledger, opener: Opener) -> None:
         lease = _Lease(self._broker, keys.lease(ledger.source), self._owner)

@@ -1,5 +1,6 @@
 """The wire: its golden bytes, round trips, and that no bytes do more harm than a MessageError."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,17 @@ def test_arrays_of_foreign_byte_order_and_layout_are_sent_little_endian() -> Non
         published_ns=FOUND.published_ns,
     )
     assert encode(foreign) == encode(FOUND)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_never_reaches_a_tracker(number: float) -> None:
+    box = np.full((1, 4), number, np.float32)
+    one = (np.ones(1, np.float32), np.ones(1, np.int32), ("car",), np.ones(1, np.int64))
+    for message in (Detections(FRAME, box, *one), replace(FRAME, pts_s=number), replace(FRAME, timestamp_s=number)):
+        with pytest.raises(MessageError, match=r"no number|NaN or infinity"):
+            decode(encode(message))
+    with pytest.raises(MessageError, match="no number"):
+        decode(encode_public(Detections(FRAME, box, *one)))
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,19 @@ def test_a_source_that_another_decoder_holds_is_left_alone_until_it_is_given_bac
     assert len(site.announced("a")) == 5
 
 
+def test_sources_that_another_decoder_holds_keep_nobody_from_the_others(site: Site) -> None:
+    sources = {name: video() for name in ("gate", "yard", "roof")}
+    assert all(site.broker.lease(keys.lease(name), "decoder-0", 60) for name in ("gate", "yard"))
+    with site.annotator():
+        ended = site.start("decoder-1", sources)
+        wait_for(lambda: site.ledger("roof").read().finished(("annotator",)))
+        assert not site.ledger("gate").read().epoch and not site.ledger("yard").read().epoch
+        for name in ("gate", "yard"):
+            site.broker.release(keys.lease(name), "decoder-0")
+        ended.result(DEADLINE_S)
+    assert all(site.ledger(name).read().frames == 5 for name in sources)
+
+
 def test_the_source_of_a_decoder_that_died_is_taken_over_where_its_consumers_are(site: Site) -> None:
     dead = site.ledger("a").begin_epoch()
     site.broker.lease(keys.lease("a"), "dead", 5)
