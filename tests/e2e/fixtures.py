@@ -1,5 +1,6 @@
 """A clip, a model that needs no training, and a run of both that nothing disturbs."""
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,13 @@ class Reference:
 
     folder: Path
     out: str
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for a run's temporary files, with a path short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="detstream-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

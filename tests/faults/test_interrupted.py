@@ -28,10 +28,9 @@ MOMENTS: Final[dict[str, Moment]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_run_keeps_what_it_has_done(
-    moment: str, reference: Reference, material: Material, tmp_path: Path
+    moment: str, reference: Reference, material: Material, temporary: Path, tmp_path: Path
 ) -> None:
-    output, temporary = tmp_path / "out", tmp_path / "t"
-    temporary.mkdir()
+    output = tmp_path / "out"
     arguments = ("run", material.clip, "--model", material.model, "--output", output)
     with Running(*arguments, env={"TMPDIR": temporary, "DETSTREAM_RING_FOLDER": tmp_path / "rings"}) as run:
         run.until(lambda: MOMENTS[moment](run, output), moment)

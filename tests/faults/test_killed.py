@@ -68,10 +68,12 @@ def test_all_stages_killed_at_once_cost_nothing(
     _check_same_video(tmp_path / "clip.mp4", reference.folder / "clip.mp4")
 
 
-def test_a_killed_run_takes_everything_with_it(material: Material, rings: Path, tmp_path: Path) -> None:
+def test_a_killed_run_takes_everything_with_it(
+    material: Material, rings: Path, temporary: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "out"
     arguments = ("run", material.clip, "--model", material.model, "--output", output, "--no-video")
-    environment = {"DETSTREAM_RING_FOLDER": rings}
+    environment = {"DETSTREAM_RING_FOLDER": rings, "TMPDIR": temporary}
     with Running(*arguments, env=environment) as run:
         run.until(lambda: count(output) >= ENOUGH, "some lines")
         started = children(run.pid)
