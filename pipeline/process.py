@@ -1,6 +1,5 @@
 """The life of a stage's process: settings, logs, signals, exit codes."""
 
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import structlog
 from pipeline import log
 from pipeline.errors import ConfigError, DetstreamError
 from pipeline.settings import KernelSettings, load
+from pipeline.signals import stop_on_signals
 
 S = TypeVar("S", bound=KernelSettings)
 
@@ -38,19 +38,6 @@ def run_stage(stage: str, kind: type[S], config: Path | None, body: Callable[[S,
         structlog.get_logger().exception("crashed", error=f"{type(error).__name__}: {error}")
         return CRASHED
     return 0
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; a second one acts as if there were no event."""
-    stop = threading.Event()
-
-    def on_signal(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    return stop
 
 
 def _fail(code: int, error: DetstreamError) -> int:

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli import export, info, predict, val, weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
+from pipeline.signals import stop_on_signals
 
 app = typer.Typer(
     add_completion=False,
@@ -93,14 +94,14 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")] = False,
 ) -> None:
     """Detect and track objects in recordings; write JSON lines, annotated videos and a manifest."""
+    stop = stop_on_signals()  # first: a Ctrl-C while the rest is imported counts too
+
     from rich.console import Console
 
     from pipeline.cli.config import RunOptions, resolve
     from pipeline.cli.display import Display, show
     from pipeline.cli.run import run as run_all
-    from pipeline.process import stop_on_signals
 
-    stop = stop_on_signals()
     options = RunOptions(tuple(sources or ()), output, config, model, engine, detectors, conf, iou, classes, video)
     outcome, manifest = run_all(resolve(options), detectors, Display(Console(stderr=True)), stop, force=force)
     if as_json:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from pipeline.signals import stop_on_signals
+
 EXAMPLE: Final = "Example: [bold]detstream predict bus.jpg clip.mp4 --conf 0.4 --classes car --save --output seen/[/]"
 
 
@@ -34,10 +36,9 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Overwrite what an earlier run wrote.")] = False,
 ) -> None:
     """Detect objects in images and videos, without tracking; say what is in each."""
-    from pipeline.cli.looking import Files, look
-    from pipeline.process import stop_on_signals
-
     stop = stop_on_signals()
+    from pipeline.cli.looking import Files, look
+
     options: dict[str, Any] = {"conf": conf, "iou": iou, "classes": _words(classes)}
     files = Files(output, images=save, lines=save_json, force=force)
     ended = look(sources, _model(model, engine, imgsz, half, names), options, files, stop, show_table=show_table)

@@ -1,5 +1,6 @@
 """`detstream run`: sources in, outputs and a report of what became of each source out."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -31,7 +32,6 @@ class Outcome:
     """What `detstream run` has to say at its end."""
 
     reports: tuple[SourceReport, ...]
-    interrupted: bool
     error: str | None
 
     @property
@@ -86,17 +86,24 @@ def _supervise(settings: RunSettings, plan: Plan, broker: Broker, display: Displ
         report_source(broker, item.name, str(item.source.path), _written(settings, item.name), interrupted=interrupted)
         for item in settings.decoder.sources
     )
-    return Outcome(reports, interrupted, error)
+    return Outcome(reports, error)
 
 
 @contextmanager
 def _run_folder() -> Iterator[Path]:
-    """Yield a folder of one's own with a short path, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=_RUN_FOLDER))
+    """Yield a folder of one's own with a short path, gone afterwards; that of a run that was killed goes now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_RUN_FOLDER}*-*"):
+        if not _lives(left.name.removeprefix(_RUN_FOLDER).split("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_RUN_FOLDER}{os.getpid()}-"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: str) -> bool:
+    return not pid.isdigit() or Path(f"/proc/{pid}").exists()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import structlog
 
 from pipeline import keys
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
-from pipeline.errors import FrameStoreError, MessageError
+from pipeline.errors import FrameExpiredError, FrameStoreError, MessageError
 from pipeline.frame import Frame
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
@@ -46,6 +46,7 @@ class Detector:
         self._max_deliveries = max_deliveries
         self._flights: deque[_Flight] = deque()
         self._answered = 0
+        self._rewound: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Detect until told to stop; what the engine has begun is finished."""
@@ -96,16 +97,29 @@ class Detector:
         try:
             return Frame(meta, self._store.get(meta.source, meta.epoch, meta.seq, "detect"))
         except FrameStoreError as error:
-            self._let_go(delivery, meta, str(error))
+            self._let_go(delivery, meta, error)
             return None
 
-    def _let_go(self, delivery: Delivery, meta: FrameMeta, reason: str) -> None:
-        """Forget an item of an older epoch, whose frames are announced anew; report one of this epoch as failed."""
-        if Ledger(self._broker, meta.source).read().epoch == meta.epoch:
-            self._bury(delivery, reason, meta)
-            return
+    def _let_go(self, delivery: Delivery, meta: FrameMeta, error: FrameStoreError) -> None:
+        """Forget an item without pixels whose frame will be announced anew; report it as failed if it will not.
+
+        Announced anew is all of an epoch that is over. One that is not over is, if its pixels are gone: its decoder
+        has died, and somebody cleaned up before it could come back.
+        """
+        ledger = Ledger(self._broker, meta.source)
+        if ledger.read().epoch == meta.epoch:
+            if not isinstance(error, FrameExpiredError):
+                self._bury(delivery, str(error), meta)
+                return
+            self._ask_again(ledger, meta, str(error))
         with self._broker.transaction() as transaction:
             transaction.ack(keys.FRAMES, keys.DETECTORS, [delivery.id])
+
+    def _ask_again(self, ledger: Ledger, meta: FrameMeta, reason: str) -> None:
+        if self._rewound.get(meta.source) != meta.epoch:
+            self._rewound[meta.source] = meta.epoch
+            structlog.get_logger().warning("pixels gone, to be decoded again", source=meta.source, reason=reason)
+            ledger.request_rewind()
 
     def _bury(self, delivery: Delivery, reason: str, meta: FrameMeta | None) -> None:
         """Move an item to the dead letters, and report its frame as failed, so that the order never stalls."""

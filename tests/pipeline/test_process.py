@@ -12,8 +12,9 @@ import pytest
 import structlog
 
 from pipeline.errors import ConfigError, SinkError
-from pipeline.process import CRASHED, HOPELESS, WRONG_SETTINGS, run_stage, stop_on_signals
+from pipeline.process import CRASHED, HOPELESS, WRONG_SETTINGS, run_stage
 from pipeline.settings import KernelSettings
+from pipeline.signals import stop_on_signals
 
 
 @pytest.fixture(autouse=True)

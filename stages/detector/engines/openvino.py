@@ -100,8 +100,9 @@ class OpenVinoInference:
         from openvino import Tensor
 
         request = self._requests.get()
+        batch = np.ascontiguousarray(image)[None]  # held until the end: a shared Tensor does not keep it alive
         try:
-            request.set_input_tensor(Tensor(np.ascontiguousarray(image)[None], shared_memory=True))
+            request.set_input_tensor(Tensor(batch, shared_memory=True))
             request.start_async()
             request.wait()
             # Copies: the request's own memory is written again by the next inference.

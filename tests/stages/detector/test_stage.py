@@ -250,12 +250,25 @@ def test_an_item_of_an_older_epoch_without_pixels_is_forgotten(bench: Bench) -> 
     assert bench.letters() == [] and bench.failed() == {}
 
 
-def test_an_item_of_this_epoch_without_pixels_is_a_failed_frame(bench: Bench) -> None:
-    bench.announce("a", *range(SLOTS + 1))
+def test_an_item_of_this_epoch_whose_pixels_never_came_is_a_failed_frame(bench: Bench) -> None:
+    bench.announce("a", 1)
+    bench.announce("a", 2, stored=False)
     bench.work_off(bench.detector(InstantEngine(max_batch=8)))
-    assert set(bench.failed()) == {0} and "gone" in bench.failed()[0]
-    assert {seq for _, seq in bench.answered()} == set(range(SLOTS + 1))
+    assert set(bench.failed()) == {2} and "not there yet" in bench.failed()[2]
+    assert {seq for _, seq in bench.answered()} == {1, 2}
     assert len(bench.letters()) == 1
+
+
+def test_pixels_that_went_with_a_dead_decoder_are_asked_for_again_once(bench: Bench) -> None:
+    bench.announce("a", 1, 2, 3)
+    bench.writers["a"].close()
+    bench.work_off(bench.detector(InstantEngine(max_batch=8)))
+    assert bench.answers() == [] and bench.letters() == []
+    assert Ledger(bench.broker, "a").read().rewinds == 1
+    bench.begin("a")
+    bench.announce("a", 1, 2, 3)
+    bench.work_off(bench.detector(InstantEngine(max_batch=8)))
+    assert bench.answered() == [("a", seq) for seq in (1, 2, 3)] and bench.failed() == {}
 
 
 def test_what_the_engine_has_begun_is_finished_when_it_is_told_to_stop(bench: Bench) -> None:
