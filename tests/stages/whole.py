@@ -37,7 +37,7 @@ FLOW: Final = FlowSettings(picture_size=(SIDE, SIDE))
 MOST_STEPS: Final = 5_000
 AT_ONCE: Final = {
     "_IDLE_BLOCK_S": detector_stage,
-    "_ROOM_POLL_S": decoder_epoch,
+    "_LONGEST_ROOM_POLL_S": decoder_epoch,
     "_END_POLL_S": decoder_epoch,
     "_BLOCK_S": annotator_stage,
     "_WAITING_BLOCK_S": annotator_stage,
