@@ -158,7 +158,7 @@ class Epoch:
             self._announce()
 
     def _announce(self) -> None:
-        """Tell of the frames that are stored, several at once where they come fast: all stages then take fewer steps."""
+        """Tell of the frames that are stored, several at once where they come fast: fewer steps for all."""
         with self._broker.transaction() as transaction:
             self._ledger.write_in(transaction, {"decoded": self._next})
             for stream, body in self._unsent:
