@@ -12,8 +12,7 @@
     ├── FrameStoreError          the frame store can't be made or is full
     │   ├── FrameExpiredError    the pixels were overwritten, or their ring is gone
     │   └── FramePendingError    the pixels are not there yet
-    ├── StageError               a stage's process died of something that a restart would only repeat
-    └── AccountingError          frames went in that did not come out
+    └── StageError               a stage's process died of something that a restart would only repeat
 
 Each message is one line that names the thing and says what to do about it.
 """
@@ -74,7 +73,3 @@ class StageError(DetstreamError):
         super().__init__(message)
         self.code = code
         """The exit code of the process."""
-
-
-class AccountingError(DetstreamError):
-    """Frames went in that did not come out."""
