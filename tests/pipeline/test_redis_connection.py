@@ -68,10 +68,18 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
 def test_a_server_that_comes_up_late_is_waited_for(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path) as server:
         server.stop()
-        connected = threading.Thread(target=lambda: RedisBroker(server.url).close())
+        found: list[dict[str, bytes]] = []
+
+        def connect() -> None:
+            broker = RedisBroker(server.url)
+            found.append(broker.get_fields("nothing"))
+            broker.close()
+
+        connected = threading.Thread(target=connect)
         connected.start()
         server.__enter__()
         connected.join()
+    assert found == [{}]
 
 
 def test_what_answers_without_being_a_redis_is_named(web_server: int) -> None:

@@ -189,7 +189,7 @@ def test_a_password_is_not_in_the_complaint(file: Path) -> None:
 
 def test_each_stage_ignores_the_sections_of_the_others(file: Path) -> None:
     file.write_text("annotator: {whatever: 1}\ntracker: 7\n")
-    load(DetectorRoot, file)
+    assert load(DetectorRoot, file).detector == DetectorRoot().detector
 
 
 def test_settings_are_frozen() -> None:

@@ -66,6 +66,8 @@ def test_a_run_that_is_told_to_stop_stops(plan: Plan) -> None:
     timer.start()
     supervisor.run(stop, ignore)
     timer.join()
+    assert supervisor.children
+    assert not [child.name for child in supervisor.children if child.pid is not None]
 
 
 def test_a_stage_that_gives_up_ends_the_run_with_its_complaint(plan: Plan) -> None:
