@@ -7,9 +7,16 @@ suppress those of another class.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+_BLOCK: Final = 64
+"""Rows that are compared with each other, then with the rest; fewer are more turns, more are needless comparisons."""
+
+_WORD: Final = 8
+"""Flags that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +63,11 @@ class Postprocess:
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
         """Return anchor, class and score of all that may be objects, by anchor, then class."""
         if self.multi_label:
-            flat = np.flatnonzero(scores > self.conf)
-            anchor, class_id = np.divmod(flat, scores.shape[1])
+            anchor, class_id = np.divmod(_true(scores > self.conf), scores.shape[1])
         else:
-            best = scores.max(axis=1)
-            anchor = np.flatnonzero(best >= self.conf)
+            # The few rows with any such score first: the best of each of them costs more than all comparisons.
+            anchor = np.unique(_true(scores >= self.conf) // scores.shape[1])
+            anchor = anchor[scores[anchor].max(axis=1) >= self.conf]
             class_id = scores[anchor].argmax(axis=1)
         if self.classes is not None:
             wanted = np.isin(class_id, list(self.classes))
@@ -68,34 +75,83 @@ class Postprocess:
         return anchor, class_id, scores[anchor, class_id]
 
 
-def _suppress(xyxy: NDArray[np.float32], groups: NDArray[np.intp], iou: float, most: int) -> list[int]:
-    """Return the first ``most`` rows, sorted best first, that no better kept row of their group overlaps."""
-    columns = np.ascontiguousarray(xyxy.T)
-    areas = (columns[2] - columns[0]) * (columns[3] - columns[1])
-    alive = np.ones(len(xyxy), bool)
-    # The reference compares a float32 overlap with a float64 threshold; a plain float would be rounded to float32.
-    threshold = np.float64(iou)
-    kept: list[int] = []
-    for row in range(len(xyxy)):
-        if not alive[row]:
-            continue
-        kept.append(row)
-        if len(kept) == most:
-            break
-        rest = slice(row + 1, None)
-        overlaps = _overlap(columns[:, row], areas[row], columns[:, rest], areas[rest])
-        alive[rest] &= ~((overlaps > threshold) & (groups[rest] == groups[row]))
-    return kept
+def _true(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return `np.flatnonzero`; for few among many in half its time, as it looks at eight of them at once."""
+    flat = flags.reshape(-1)
+    if flat.size % _WORD:
+        return np.flatnonzero(flat)
+    words = np.flatnonzero(flat.view(np.uint64) != 0)
+    within = np.flatnonzero(flat.reshape(-1, _WORD)[words])
+    return words[within // _WORD] * _WORD + within % _WORD
 
 
-def _overlap(
-    box: NDArray[np.float32], area: np.float32, others: NDArray[np.float32], areas: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return the intersection over union of one box with others (4, N); not a number where both are empty."""
-    low = np.maximum(others[:2], box[:2, None])
-    high = np.minimum(others[2:], box[2:, None])
-    width, height = np.maximum(high - low, 0)
-    both = width * height
-    with np.errstate(divide="ignore", invalid="ignore"):
-        overlap: NDArray[np.float32] = both / (area + areas - both)
+def _suppress(xyxy: NDArray[np.float32], groups: NDArray[np.intp], iou: float, most: int) -> NDArray[np.intp]:
+    """Return the first ``most`` rows, sorted best first, that no better kept row of their group overlaps.
+
+    A block of the best rows left at a time: first what it keeps of itself, then what that leaves of the rest.
+    """
+    rows = np.arange(len(xyxy))
+    facts = _facts(xyxy, groups)
+    before = rows[:_BLOCK, None] < rows[:_BLOCK]
+    kept: list[NDArray[np.intp]] = [rows[:0]]
+    limit, count = _float32_below(iou), 0
+    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area
+        while len(rows) and count < most:
+            block, rows = rows[:_BLOCK], rows[_BLOCK:]
+            ours, facts = facts[:, :_BLOCK], facts[:, _BLOCK:]
+            first = _first_come(_rivals(ours, ours, limit) & before[: len(block), : len(block)])
+            kept.append(block[first])
+            count += len(kept[-1])
+            if len(rows):
+                free = ~_rivals(ours[:, first], facts, limit).any(axis=0)
+                rows, facts = rows[free], facts[:, free]
+    return np.concatenate(kept)[:most]
+
+
+def _facts(xyxy: NDArray[np.float32], groups: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return corners, area and group of boxes in one array (6, N): to leave some out is one step then."""
+    facts = np.empty((6, len(xyxy)), np.float32)
+    facts[:4] = xyxy.T
+    facts[4] = (facts[2] - facts[0]) * (facts[3] - facts[1])
+    facts[5] = groups
+    return facts
+
+
+def _first_come(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return who is left, shape (N,), where a row that is left suppresses others, (N, N), all of them after it.
+
+    Each turn settles at least one more row for good; most blocks need two or three.
+    """
+    alive: NDArray[np.bool_] = np.logical_not(suppresses.any(axis=0))
+    while True:
+        # Who lives if just those who seemed to live suppress; unchanged means that it is true of everyone.
+        again: NDArray[np.bool_] = np.logical_not(suppresses[alive].any(axis=0))
+        if (again == alive).all():
+            return alive
+        alive = again
+
+
+def _rivals(ours: NDArray[np.float32], theirs: NDArray[np.float32], limit: np.float32) -> NDArray[np.bool_]:
+    """Return which of our boxes (6, R) and of theirs (6, O) overlap by more than the limit and are of one group."""
+    ours = ours[:, :, None]
+    width = np.minimum(ours[2], theirs[2])
+    width -= np.maximum(ours[0], theirs[0])
+    height = np.minimum(ours[3], theirs[3])
+    height -= np.maximum(ours[1], theirs[1])
+    both = np.maximum(width, 0, out=width)
+    both *= np.maximum(height, 0, out=height)
+    union = np.add(ours[4], theirs[4], out=height)
+    union -= both
+    both /= union
+    overlap: NDArray[np.bool_] = both > limit  # never where it is not a number: both boxes are empty
+    overlap &= ours[5] == theirs[5]
     return overlap
+
+
+def _float32_below(value: float) -> np.float32:
+    """Return the greatest float32 that is not above a float.
+
+    The reference compares a float32 overlap with a float64 threshold; this one has the same numbers above it.
+    """
+    near = np.float32(value)
+    return np.nextafter(near, np.float32(-np.inf)) if float(near) > value else near

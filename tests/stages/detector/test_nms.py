@@ -98,6 +98,40 @@ def test_frame_to_detections_is_the_originals_predict(
     assert (~same.any(axis=1)).sum() <= strays
 
 
+def one_by_one(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], iou: float, agnostic: bool
+) -> NDArray[np.float32]:
+    """The rules word for word: each row, best first, is compared with all that are kept already."""
+    anchors, classes = np.nonzero(scores > 0)
+    kept: list[NDArray[np.float32]] = []
+    for i in np.argsort(-scores[anchors, classes], kind="stable")[:1024]:
+        row = np.array([*boxes[anchors[i]], scores[anchors[i], classes[i]], classes[i]], np.float32)
+        if len(kept) < 300 and all(
+            not overlap(row, better) > iou for better in kept if agnostic or better[5] == row[5]
+        ):
+            kept.append(row)
+    return np.array(kept, np.float32).reshape(-1, 6)
+
+
+def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    width, height = np.maximum(np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2]), 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(width * height / (areas[0] + areas[1] - width * height))
+
+
+@pytest.mark.parametrize("agnostic", [False, True])
+@pytest.mark.parametrize("anchors", [1, 63, 64, 65, 403])
+@pytest.mark.parametrize("iou", [0.0, 1 / 3, 0.5, 0.7, 1.0])
+def test_blocks_of_rows_give_what_one_row_after_the_other_gives(anchors: int, iou: float, agnostic: bool) -> None:
+    random = np.random.default_rng(anchors)
+    # Whole numbers: equal scores, overlaps of exactly the threshold, boxes without area, sides in the wrong order.
+    boxes = random.integers(-10, 30, (anchors, 4)).astype(np.float32)
+    scores = (random.integers(0, 6, (anchors, 3)) / 6).astype(np.float32)
+    found = Postprocess(0.0, iou, class_agnostic=agnostic)(boxes, scores)
+    np.testing.assert_array_equal(rows(found), one_by_one(boxes, scores, iou, agnostic))
+
+
 def test_only_the_wanted_classes_are_found() -> None:
     boxes = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], np.float32)
     scores = np.array([[0.9, 0.8, 0.1], [0.2, 0.3, 0.7]], np.float32)
