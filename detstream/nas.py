@@ -93,6 +93,11 @@ class NAS:
         return dict(enumerate(self._card.class_names))
 
     @property
+    def card(self) -> ModelCard:
+        """What is known of the network besides its weights."""
+        return replace(self._card, input_size=self._size)
+
+    @property
     def engine(self) -> str:
         """What runs the network, as in `openvino cpu, 2 x 1 thread`; builds it if need be."""
         return self._built(self._size).name

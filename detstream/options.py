@@ -7,12 +7,12 @@ from typing import Final, TypeAlias, TypedDict
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import ConfigError
-from stages.detector.settings import DetectorSettings, EngineSettings
+from stages.detector.input_size import read_size
+from stages.detector.settings import DetectorSettings, EngineSettings, precision
 
-ImageSize: TypeAlias = int | tuple[int, int]
-"""A side, or (height, width), in pixels; multiples of 32."""
+ImageSize: TypeAlias = int | tuple[int, int] | str
+"""A side, or (height, width), in pixels, multiples of 32; or text: `"640"`, `"384x640"`."""
 
-_CELL: Final = 32
 _OURS: Final = {"max_detections": "max_det", "class_agnostic": "agnostic"}
 
 
@@ -68,22 +68,19 @@ def detector_settings(options: Options) -> DetectorSettings:
         raise ConfigError(f"{_OURS.get(name, name)}: {first['input']!r:.100}: {first['msg']}") from error
 
 
-def engine_settings(engine: str | EngineSettings, *, half: bool) -> EngineSettings:
+def engine_settings(engine: str | EngineSettings, *, half: bool = False, int8: bool = False) -> EngineSettings:
     """Return the settings of an engine by name, or those given.
 
     Raises:
-        ConfigError: there is no such engine, or it has no float16.
+        ConfigError: there is no such engine, or it has no float16, or no 8-bit integers.
     """
     if not isinstance(engine, str):
         return engine
-    wanted = {"kind": engine, "half": True} if half else {"kind": engine}
     try:
+        wanted = {"kind": engine, **precision(engine, half=half, int8=int8)}
         settings: EngineSettings = TypeAdapter(EngineSettings).validate_python(wanted)
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"half=True: engine {engine!r} computes in float32 only") from error
-        known = first.get("ctx", {}).get("expected_tags", "")
+        known = error.errors()[0].get("ctx", {}).get("expected_tags", "")
         raise ConfigError(f"engine: there is no {engine!r}; there are: {known}") from error
     return settings
 
@@ -92,11 +89,9 @@ def input_size(imgsz: ImageSize | None) -> tuple[int, int] | None:
     """Return (height, width), None for None.
 
     Raises:
-        ConfigError: a side is no multiple of 32.
+        ConfigError: it is no size, or a side is no multiple of 32.
     """
-    if imgsz is None:
-        return None
-    sides = [imgsz, imgsz] if isinstance(imgsz, int) else list(imgsz)
-    if len(sides) != 2 or any(side < _CELL or side % _CELL for side in sides):
-        raise ConfigError(f"imgsz: {imgsz!r}: give a side, or (height, width), in multiples of {_CELL}")
-    return int(sides[0]), int(sides[1])
+    try:
+        return None if imgsz is None else read_size(imgsz)
+    except ValueError as error:
+        raise ConfigError(f"imgsz: {error}") from error

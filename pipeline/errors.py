@@ -5,6 +5,7 @@
     ├── SourceError              a recording or a camera can't be opened or read
     ├── ModelError               weights are missing, damaged or of another layout
     ├── EngineError              an engine can't be built or refused its input
+    │   └── EngineDiedError          it doesn't answer, or fails at everything: its process must start again
     ├── SinkError                an output can't be written
     ├── MessageError             bytes are no message of a version that we know
     ├── BrokerError              the broker refused or lost a command
@@ -36,6 +37,10 @@ class ModelError(DetstreamError):
 
 class EngineError(DetstreamError):
     """An engine can't be built or refused its input."""
+
+
+class EngineDiedError(EngineError):
+    """An engine doesn't answer, or fails at everything after it has worked: its process must start again."""
 
 
 class SinkError(DetstreamError):

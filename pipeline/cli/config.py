@@ -15,7 +15,7 @@ from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import expand
 from stages.detector.cores import usable_cores
 from stages.detector.finder import class_ids
-from stages.detector.settings import DetectorSettings
+from stages.detector.settings import DetectorSettings, precision
 from stages.detector.yolo_nas.card import ModelCard, read_card
 from stages.tracker.settings import TrackerSettings
 
@@ -41,9 +41,13 @@ class RunOptions:
     config: Path | None = None
     model: str | None = None
     engine: str | None = None
+    imgsz: str | None = None
+    half: bool = False
+    int8: bool = False
     detectors: int = 1
     conf: float | None = None
     iou: float | None = None
+    names: str | None = None
     classes: str | None = None
     video: bool = True
 
@@ -60,7 +64,7 @@ def resolve(options: RunOptions) -> RunSettings:
     settings = _validated(values)
     if not settings.decoder.sources:
         raise ConfigError("no source: name a file, a folder or a glob, or list decoder.sources in the settings file")
-    card = read_card(settings.detector.model)
+    card = settings.detector.over(read_card(settings.detector.model))
     class_ids(settings.detector.classes, card)
     return _validated(merge(settings.model_dump(), _derived(settings, card, base, options.detectors)))
 
@@ -72,9 +76,12 @@ def write(settings: RunSettings, path: Path) -> None:
 
 
 def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
-    detector: dict[str, Any] = {"model": options.model, "conf": options.conf, "iou": options.iou}
-    if options.engine and options.engine != base.detector.engine.kind:
-        detector["engine"] = {"kind": options.engine}
+    given = ("model", "imgsz", "names", "conf", "iou")
+    detector: dict[str, Any] = {name: getattr(options, name) for name in given}
+    kind = options.engine or base.detector.engine.kind
+    asked = precision(kind, half=options.half, int8=options.int8)
+    if asked or kind != base.detector.engine.kind:
+        detector["engine"] = {"kind": kind, **asked}
     if options.classes:
         detector["classes"] = tuple(item.strip() for item in options.classes.split(",") if item.strip())
     annotator: dict[str, Any] = {"output": options.output}

@@ -44,12 +44,11 @@ def export(
     from rich.console import Console
 
     from detstream.options import input_size
-    from pipeline.cli.predict import size
     from stages.detector.export import Export
     from stages.detector.export import export as write
     from stages.detector.yolo_nas.class_names import read_names
 
-    sides = input_size(None if imgsz is None else size(imgsz))
+    sides = input_size(imgsz)
     wanted = Export(
         format.value, half, nms, dynamic, batch, sides, conf, iou, None if names is None else read_names(names)
     )

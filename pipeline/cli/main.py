@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from pipeline.cli import export, info, predict, val, weights
+from pipeline.cli.arguments import Classes, Confidence, Half, ImageSize, Int8, Names, Overlap, Sources
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 from pipeline.signals import stop_on_signals
 
@@ -74,21 +75,21 @@ def _detstream(
 
 @app.command(epilog=_RUN_EXAMPLE)
 def run(
-    sources: Annotated[
-        list[str] | None, typer.Argument(metavar="SOURCE…", help="A file, a folder or a glob; named: gate=path.")
-    ] = None,
+    sources: Sources = None,
     output: Annotated[Path | None, typer.Option(help="Folder of the outputs. [default: out]", file_okay=False)] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings file (YAML); arguments and environment go over it.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="A name or a file of weights. [default: demo]")] = None,
     engine: Annotated[EngineName | None, typer.Option(help="What runs the network. [default: auto]")] = None,
+    imgsz: ImageSize = None,
+    half: Half = False,
+    int8: Int8 = False,
     detectors: Annotated[int, typer.Option(min=1, max=64, help="Detector processes; they share the work.")] = 1,
-    conf: Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence. [default: the model's]")] = None,
-    iou: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Overlap for suppression. [default: the model's]")
-    ] = None,
-    classes: Annotated[str | None, typer.Option(help="Only these, by number or name: 2,7 or car,truck.")] = None,
+    conf: Confidence = None,
+    iou: Overlap = None,
+    names: Names = None,
+    classes: Classes = None,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")] = False,
@@ -102,7 +103,8 @@ def run(
     from pipeline.cli.display import Display, show
     from pipeline.cli.run import run as run_all
 
-    options = RunOptions(tuple(sources or ()), output, config, model, engine, detectors, conf, iou, classes, video)
+    network = (model, engine, imgsz, half, int8)
+    options = RunOptions(tuple(sources or ()), output, config, *network, detectors, conf, iou, names, classes, video)
     outcome, manifest = run_all(resolve(options), detectors, Display(Console(stderr=True)), stop, force=force)
     if as_json:
         sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")

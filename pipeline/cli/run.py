@@ -16,6 +16,7 @@ from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
 from pipeline.cli.display import Display
+from pipeline.cli.models import naming_hint
 from pipeline.connect import open_broker, ring_folder
 from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.errors import ConfigError, SinkError, StageError
@@ -71,6 +72,8 @@ def run(
 
 
 def _supervise(settings: RunSettings, plan: Plan, broker: Broker, display: Display, stop: Event) -> Outcome:
+    if hint := naming_hint(settings.detector.over(read_card(settings.detector.model))):
+        display.log({"level": "warning", "event": hint})
     supervisor = Supervisor(broker, plan, display.log)
     supervisor.prepare()
     error: str | None = None
@@ -157,10 +160,17 @@ def _written(settings: RunSettings, source: str) -> list[str]:
 
 def _facts(settings: RunSettings, broker: Broker, detectors: int) -> dict[str, Any]:
     model = settings.detector.model
-    card = read_card(model)
+    card = settings.detector.over(read_card(model))
     engines = sorted({name.decode() for name in broker.get_fields(keys.ENGINES).values()})
     return {
-        "model": {"name": model, "sha256": fingerprint(model), "layout": card.layout, "input_size": card.input_size},
+        "model": {
+            "name": model,
+            "sha256": fingerprint(model),
+            "layout": card.layout,
+            "input_size": card.input_size,
+            "classes": card.class_names,
+            "named_by": card.named_by,
+        },
         "engine": ", ".join(engines) or None,
         "detectors": detectors,
         "settings": settings.model_dump(mode="json", exclude={"redis": {"url"}, "name": True}),

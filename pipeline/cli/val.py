@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pipeline.cli.predict import _model as model_named
+from pipeline.cli.arguments import Engine, Half, ImageSize, Int8, Model, Names
+from pipeline.cli.models import opened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,17 +24,12 @@ def val(
     images: Annotated[
         Path | None, typer.Option(help="Folder of a COCO JSON's pictures. [default: as COCO has them]")
     ] = None,
-    model: Annotated[str, typer.Option(help="A name or a file of weights.")] = "demo",
-    engine: Annotated[
-        str, typer.Option(help="What runs the network: auto, openvino, onnxruntime, tensorrt, torch.")
-    ] = "auto",
-    names: Annotated[
-        str | None, typer.Option(help="Names of the model's classes: a,b,c, or a file. [default: the model's]")
-    ] = None,
-    imgsz: Annotated[
-        str | None, typer.Option(help="Input of the network: 640, or HEIGHTxWIDTH. [default: the model's]")
-    ] = None,
-    half: Annotated[bool, typer.Option("--half", help="Compute in float16, where the engine can.")] = False,
+    model: Model = "demo",
+    engine: Engine = "auto",
+    names: Names = None,
+    imgsz: ImageSize = None,
+    half: Half = False,
+    int8: Int8 = False,
     conf: Annotated[float, typer.Option(min=0, max=1, help="Least confidence.")] = 0.01,
     iou: Annotated[float, typer.Option(min=0, max=1, help="Overlap for suppression.")] = 0.7,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -44,7 +40,7 @@ def val(
     from pipeline import log
 
     log.configure("val", level="warning")
-    with model_named(model, engine, imgsz, half, names) as network:
+    with opened(model, engine, imgsz, names, half=half, int8=int8) as network:
         metrics = _measured(network, Console(stderr=True), {"data": data, "images": images, "conf": conf, "iou": iou})
         ran_on = network.engine
     if as_json:

@@ -1,5 +1,6 @@
 """The detector's process."""
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -8,9 +9,11 @@ import structlog
 
 from pipeline import keys, process
 from pipeline.connect import open_broker, open_store
+from pipeline.errors import EngineDiedError
+from stages.detector.engine import narrowed
 from stages.detector.finder import Finder
 from stages.detector.settings import DetectorRoot
-from stages.detector.stage import Detector
+from stages.detector.stage import Detector, Limits
 
 
 def main(config: Path | None) -> int:
@@ -19,14 +22,21 @@ def main(config: Path | None) -> int:
 
 
 def _run(settings: DetectorRoot, stop: threading.Event) -> None:
-    broker, store = open_broker(settings), open_store(settings)
-    engine = settings.detector.engine.build(settings.detector.model)
+    broker, store, wanted = open_broker(settings), open_store(settings), settings.detector
+    engine = wanted.engine.build(wanted.model, wanted.imgsz)
     try:
-        structlog.get_logger().info("engine ready", engine=engine.name, model=settings.detector.model)
+        structlog.get_logger().info("engine ready", engine=engine.name, model=wanted.model)
         with broker.transaction() as transaction:
             transaction.set_fields(keys.ENGINES, {settings.name: engine.name})
-        finder = Finder(engine.card, settings.detector.postprocess(engine.card))
-        Detector(broker, store, engine, finder, settings.name, settings.redis.max_deliveries).run(stop)
+        card = wanted.over(engine.card)
+        rules = wanted.postprocess(card)
+        if rules.multi_label:
+            engine = narrowed(engine, rules.top_k, rules.classes)
+        limits = Limits(settings.redis.max_deliveries, wanted.timeout_s)
+        Detector(broker, store, engine, Finder(card, rules), settings.name, limits).run(stop)
+    except EngineDiedError as error:
+        structlog.get_logger().error("engine died", error=str(error))
+        os._exit(process.CRASHED)  # its threads may never end: nothing here may wait for them
     finally:
         engine.close()
         store.close()

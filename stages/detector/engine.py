@@ -1,9 +1,9 @@
 """What runs a network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,23 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Wait for what was submitted and free the network; again is harmless."""
+
+
+@runtime_checkable
+class Narrowable(Protocol):
+    """An engine for which it costs time to hand out what nobody will look at."""
+
+    def narrowed(self, top_k: int, classes: Collection[int] | None) -> Engine:
+        """Return this engine, handing out only those anchors among which the best ``top_k`` scores are.
+
+        Scores are those of ``classes`` (None: all), every class of an anchor by itself; of equal ones, those of the
+        first anchors. The anchors stay in their order. Closing either engine closes both.
+        """
+
+
+def narrowed(engine: Engine, top_k: int, classes: Collection[int] | None) -> Engine:
+    """Return an engine that hands out no more than is needed for the best ``top_k`` scores, if it can save by that."""
+    return engine.narrowed(top_k, classes) if isinstance(engine, Narrowable) else engine
 
 
 def check_batch(images: Sequence[NDArray[np.uint8]], card: ModelCard, max_batch: int) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from pipeline import keys
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
-from pipeline.errors import FrameExpiredError, FrameStoreError, MessageError
+from pipeline.errors import EngineDiedError, EngineError, FrameExpiredError, FrameStoreError, MessageError
 from pipeline.frame import Frame
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
@@ -24,6 +24,20 @@ _IDLE_BLOCK_S: Final = 0.5
 _BUSY_BLOCK_S: Final = 0.003
 """While the engine works, an arriving frame waits no longer than this for a free place in it."""
 _TRIM_EVERY: Final = 64
+
+
+_MOST_IN_A_ROW: Final = 8
+"""Frames that an engine may fail at without a success in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to give up."""
+
+    max_deliveries: int
+    """A frame that was handed out more often is reported as failed."""
+    timeout_s: float
+    """An engine that takes longer for a batch is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +53,24 @@ class Detector:
     """Keeps the engine full as long as there are frames, and answers for every frame that it takes."""
 
     def __init__(
-        self, broker: Broker, store: FrameStore, engine: Engine, finder: Finder, name: str, max_deliveries: int
+        self, broker: Broker, store: FrameStore, engine: Engine, finder: Finder, name: str, limits: Limits
     ) -> None:
         self._broker, self._store, self._engine, self._finder = broker, store, engine, finder
         self._queue = broker.group(keys.FRAMES, keys.DETECTORS, name)
-        self._max_deliveries = max_deliveries
+        self._limits = limits
         self._flights: deque[_Flight] = deque()
         self._answered = 0
+        self._worked = False
+        self._failed_in_a_row = 0
         self._rewound: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Detect until told to stop; what the engine has begun is finished."""
+        """Detect until told to stop; what the engine has begun is finished.
+
+        Raises:
+            EngineDiedError: the engine doesn't answer, or has begun to fail at everything: start this process again.
+            EngineError: the engine has failed at everything from the first frame on.
+        """
         while not stop.is_set():
             self.step()
         while self._flights:
@@ -91,7 +112,7 @@ class Detector:
         except MessageError as error:
             self._bury(delivery, str(error), None)
             return None
-        if delivery.deliveries > self._max_deliveries:
+        if delivery.deliveries > self._limits.max_deliveries:
             self._bury(delivery, f"gave up after {delivery.deliveries - 1} detectors died with it", meta)
             return None
         try:
@@ -134,19 +155,31 @@ class Detector:
     def _land(self, flight: _Flight) -> None:
         """Say what was found in a batch; a batch that failed is tried again frame by frame."""
         try:
-            raw = flight.answer.result()
+            raw = flight.answer.result(self._limits.timeout_s)
         except Exception as error:  # whatever a runtime raises: it costs the frame, not the process
-            structlog.get_logger().error("engine failed", frames=len(flight.frames), error=str(error))
-            if len(flight.frames) > 1:
-                self._land_singly(flight)
-            else:
-                self._bury(flight.deliveries[0], f"engine failed: {error!s:.500}", flight.frames[0].meta)
+            if isinstance(error, TimeoutError) and not flight.answer.done():
+                seconds = f"{self._limits.timeout_s:g} s"
+                raise EngineDiedError(f"no answer of {self._engine.name} within {seconds} (timeout_s)") from error
+            self._failed(flight, error)
             return
+        self._worked, self._failed_in_a_row = True, 0
         now_ns = time.time_ns()
         found = [self._finder.find(frame, boxes, now_ns) for frame, boxes in zip(flight.frames, raw, strict=True)]
         with self._broker.transaction() as transaction:
             self._answer(transaction, flight, found)
         self._trim(len(found))
+
+    def _failed(self, flight: _Flight, error: Exception) -> None:
+        structlog.get_logger().error("engine failed", frames=len(flight.frames), error=f"{error!s:.500}")
+        if len(flight.frames) > 1:
+            self._land_singly(flight)
+            return
+        self._bury(flight.deliveries[0], f"engine failed: {error!s:.500}", flight.frames[0].meta)
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= _MOST_IN_A_ROW:
+            # After CUDA has failed once it may fail at everything; a new process has a new CUDA.
+            kind = EngineDiedError if self._worked else EngineError
+            raise kind(f"the engine failed at {_MOST_IN_A_ROW} frames in a row: {error!s:.500}") from error
 
     def _land_singly(self, flight: _Flight) -> None:
         for delivery, frame in zip(flight.deliveries, flight.frames, strict=True):

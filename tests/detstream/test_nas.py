@@ -141,7 +141,7 @@ def test_an_unknown_engine_names_those_that_there_are() -> None:
 
 
 def test_an_engine_without_float16_says_so() -> None:
-    with pytest.raises(ConfigError, match="engine 'null' computes in float32 only"):
+    with pytest.raises(ConfigError, match="half: engine 'null' can't compute in float16; these can: auto, torch"):
         NAS(engine="null", half=True)
 
 

@@ -20,7 +20,7 @@ from stages.annotator.writer import Writer
 from stages.decoder import epoch as decoder_epoch
 from stages.decoder.epoch import Epoch, EpochOver, PictureSizes
 from stages.detector import stage as detector_stage
-from stages.detector.stage import Detector
+from stages.detector.stage import Detector, Limits
 from stages.tracker.channel import Channel
 from stages.tracker.settings import TrackerSettings
 from stages.tracker.stage import Tracker
@@ -140,7 +140,7 @@ class Whole:
         engine = InstantEngine(
             self.setup.max_batch, self.setup.in_flight, poison=self.setup.poison, at_once=self.setup.in_flight == 1
         )
-        return Detector(broker, self.store, engine, finder(), "detector-1", 3).step
+        return Detector(broker, self.store, engine, finder(), "detector-1", Limits(3, timeout_s=60)).step
 
     def _tracker(self, broker: Broker) -> Callable[[], object]:
         tracker = Tracker(broker, "tracker-1", lambda source: Channel(broker, source, TrackerSettings()))

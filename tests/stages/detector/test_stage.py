@@ -13,7 +13,7 @@ from pipeline.frame import Pictures
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource, FrameMeta, decode, encode
 from stages.detector import stage
-from stages.detector.stage import Detector
+from stages.detector.stage import Detector, Limits
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore, MemoryWriter
 from tests.stages.instant_engine import InstantEngine, Killed, colour_seen, finder
@@ -50,8 +50,8 @@ class Bench:
         with self.broker.transaction() as transaction:
             transaction.append(keys.FRAMES, body)
 
-    def detector(self, engine: InstantEngine, name: str = "one") -> Detector:
-        return Detector(self.broker, self.store, engine, finder(), name, MOST_DELIVERIES)
+    def detector(self, engine: InstantEngine, name: str = "one", timeout_s: float = 60.0) -> Detector:
+        return Detector(self.broker, self.store, engine, finder(), name, Limits(MOST_DELIVERIES, timeout_s))
 
     def busy(self) -> bool:
         """Whether something waits in the queue; an idle detector would block."""
