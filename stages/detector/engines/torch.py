@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 _GPU_BATCH: Final = 16
+_NO_MEMORY: Final = ("DefaultCPUAllocator", "ALLOC_FAILED")
+"""In the words of torch's allocator on a CPU, of cuBLAS and of cuDNN; where CUDA has none, torch has a class for it."""
 
 
 class TorchEngine(Section):
@@ -196,7 +198,7 @@ def _refusals(told: str) -> Iterator[None]:
         yield
     except (RuntimeError, MemoryError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in reason:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in reason for word in _NO_MEMORY):
             advice = "choose a smaller --imgsz, a smaller model or a smaller detector.engine.max_batch"
             raise EngineError(f"{told}: not enough memory: {advice}") from error
         raise EngineError(f"torch failed: {told}: {reason:.300}") from error

@@ -2,17 +2,22 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Final
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline import keys
+from pipeline.errors import EngineDiedError, EngineError
 from pipeline.frame import Pictures
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource, FrameMeta, decode, encode
 from stages.detector import stage
+from stages.detector.engine import RawBoxes
 from stages.detector.stage import Detector, Limits
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore, MemoryWriter
@@ -304,3 +309,53 @@ def test_detectors_share_the_queue(bench: Bench) -> None:
         step()
     assert [engine.batches for engine in engines] == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
     assert not bench.busy()
+
+
+class Silent(InstantEngine):
+    """Never answers."""
+
+    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
+        super().submit(images)
+        return Future()
+
+
+def test_an_engine_that_never_answers_is_dead(bench: Bench) -> None:
+    bench.announce("a", 1, 2)
+    with pytest.raises(EngineDiedError, match=r"no answer of instant within 0\.01 s"):
+        bench.work_off(bench.detector(Silent(), timeout_s=0.01))
+    assert bench.answers() == [] and bench.letters() == []
+    bench.work_off(bench.detector(InstantEngine()))
+    assert sorted(bench.answered()) == [("a", 1), ("a", 2)] and bench.failed() == {}
+
+
+def test_a_timeout_of_the_engine_itself_is_a_failure_as_any_other(bench: Bench) -> None:
+    class Timed(InstantEngine):
+        def _answer(self, colours: list[int]) -> list[RawBoxes]:
+            raise TimeoutError("the device took too long")
+
+    bench.announce("a", 1)
+    bench.work_off(bench.detector(Timed()))
+    assert bench.failed() == {1: "engine failed: the device took too long"}
+
+
+def test_an_engine_that_begins_to_fail_at_everything_is_dead(bench: Bench) -> None:
+    bench.announce("a", *range(30))
+    with pytest.raises(EngineDiedError, match="failed at 8 frames in a row: no answer for"):
+        bench.work_off(bench.detector(InstantEngine(poison=range(10, 30))))
+    bench.work_off(bench.detector(InstantEngine()))
+    assert sorted(bench.failed()) == list(range(10, 18))
+    assert {seq for _, seq in bench.answered()} == set(range(30))
+
+
+def test_an_engine_that_never_works_ends_the_run(bench: Bench) -> None:
+    bench.announce("a", *range(30))
+    with pytest.raises(EngineError, match="failed at 8 frames in a row: no answer for") as caught:
+        bench.work_off(bench.detector(InstantEngine(poison=range(30))))
+    assert not isinstance(caught.value, EngineDiedError)
+
+
+def test_frames_that_fail_now_and_then_kill_nothing(bench: Bench) -> None:
+    poison = {seq for seq in range(60) if seq % 8 != 7}
+    bench.announce("a", *range(60))
+    bench.work_off(bench.detector(InstantEngine(max_batch=1, poison=poison)))
+    assert set(bench.failed()) == poison and len(bench.answers()) == 60
