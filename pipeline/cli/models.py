@@ -24,5 +24,5 @@ def naming_hint(card: "ModelCard") -> str | None:
     """Return a line for those whose model doesn't say what its classes are called, None if it does."""
     if card.named_by != "default":
         return None
-    kind = "COCO's names, as they are 80" if "person" in card.class_names else "called class_0, class_1, …"
+    kind = "COCO's, as they are 80" if "person" in card.class_names else "called class_0, class_1, …"
     return f"the model doesn't name its classes: they are {kind}; --names sets others"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.command import detstream, environment
 
+COMMANDS = ("run", "stage", "predict", "info", "val", "export", "weights")
 LOADED = """
 import sys
 from typer.testing import CliRunner
@@ -27,23 +28,29 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_the_help_names_the_commands() -> None:
     ended = detstream("--help")
     assert ended.code == 0
-    assert "run" in ended.out and "stage" in ended.out
+    listed = [line.strip("│ ").split(" ")[0] for line in ended.out.partition("Commands")[2].splitlines()]
+    assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["run", "stage"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "weights"])
 def test_the_help_of_each_command_shows_an_example(command: str) -> None:
     ended = detstream(command, "--help")
     assert ended.code == 0
     assert re.search(rf"Example:.*detstream {command} ", ended.out)
 
 
+def test_the_help_of_the_weights_names_what_can_be_done_with_them() -> None:
+    out = detstream("weights", "--help").out
+    assert all(command in out for command in ("list", "fetch", "path"))
+
+
 def test_the_help_names_all_options_of_a_run() -> None:
-    options = "output config model engine detectors conf iou classes no-video json force"
+    options = "output config model engine imgsz half int8 detectors conf iou names classes no-video json force"
     out = detstream("run", "--help").out
     assert all(f"--{option}" in out for option in options.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["stage", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([command, "--help"] for command in COMMANDS)])
 def test_nothing_heavy_is_loaded_to_help(arguments: list[str]) -> None:
     code = LOADED.replace("ARGUMENTS", repr(arguments))
     done = subprocess.run([sys.executable, "-c", code], env=environment({}), capture_output=True, text=True, timeout=60)

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
+from stages.detector.yolo_nas.model import build
 from tests.clips import write_clip
 from tests.e2e.command import detstream
 from tests.e2e.outputs import lines, source_in
@@ -43,6 +45,50 @@ def test_sources_may_stand_in_the_settings_file(short: Path, config: Path, tmp_p
     ended = detstream("run", "--config", config, "--output", tmp_path / "out", "--json")
     assert ended.code == 0, ended.err
     assert source_in(json.loads(ended.out), "yard")["frames"] == FRAMES
+
+
+def test_the_size_of_the_input_and_the_names_of_the_classes(short: Path, config: Path, tmp_path: Path) -> None:
+    options = ("--imgsz", "64x96", "--names", "auto,walker", "--classes", "walker")
+    ended = detstream("run", short, "--config", config, "--output", tmp_path / "out", *options, "--json")
+    assert ended.code == 0, ended.err
+    model = json.loads(ended.out)["model"]
+    assert (model["input_size"], model["classes"], model["named_by"]) == ([64, 96], ["auto", "walker"], "user")
+    found = [found for line in lines(tmp_path / "out") for found in line["detections"]]
+    assert {item["class_name"] for item in found} == {"walker"} and len(found) == 2 * FRAMES
+    assert all(0 <= x1 < x2 <= 384 and 0 <= y1 < y2 <= 216 for x1, y1, x2, y2 in (item["xyxy"] for item in found))
+
+
+def test_it_says_once_that_nobody_has_named_the_classes(short: Path, config: Path, tmp_path: Path) -> None:
+    model, output = tmp_path / "plain.safetensors", tmp_path / "out"
+    save_file(build("n", 3).state_dict(), model)
+    ended = detstream("run", short, "--config", config, "--model", model, "--output", output, "--json")
+    assert ended.code == 0, ended.err
+    assert ended.err.count("the model doesn't name its classes") == 1 and "--names sets others" in ended.err
+    told = json.loads(ended.out)["model"]
+    assert (told["classes"], told["named_by"]) == (["class_0", "class_1", "class_2"], "default")
+    named = detstream(
+        "run", short, "--config", config, "--model", model, "--output", output, "--force", "--names", "a,b,c"
+    )
+    assert named.code == 0 and "doesn't name" not in named.err
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ("--half", "--engine", "openvino"),
+            "half: engine 'openvino' can't compute in float16; these can: auto, torch",
+        ),
+        (("--int8", "--engine", "torch"), "int8: engine 'torch' can't compute in 8-bit integers; these can: "),
+        (("--imgsz", "100"), "detector.imgsz: '100': give a side, or (height, width), in multiples of 32"),
+    ],
+)
+def test_what_an_engine_or_a_network_cannot_do_is_wrong_usage(
+    options: tuple[str, ...], line: str, short: Path, config: Path, tmp_path: Path
+) -> None:
+    ended = detstream("run", short, "--config", config, "--output", tmp_path / "out", *options)
+    assert ended.code == 2 and ended.complaint().startswith(line)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("classes", ["person", "1", " 1 , person"])

@@ -30,7 +30,7 @@ def read_names(given: str) -> tuple[str, ...]:
         ConfigError: There are no names in it, or one twice.
     """
     path = Path(given).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml", ".json", ".txt", ".names") or path.is_file():
+    if path.suffix.lower() in (".yaml", ".yml", ".json", ".txt", ".names") or _is_file(path):
         names = _from_file(path)
     else:
         names = tuple(name.strip() for name in given.split(",") if name.strip())
@@ -74,6 +74,13 @@ def checked(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     if len(names) != count:
         raise ModelError(f"{len(names)} class names were given, the model has {count} classes")
     return names
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # 80 names are too long for the name of a file
+        return False
 
 
 def _from_file(path: Path) -> tuple[str, ...]:

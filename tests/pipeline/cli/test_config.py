@@ -91,6 +91,45 @@ def test_classes_are_split_at_commas(video: str) -> None:
     assert resolved(video, classes=" 2, class_7 ,").detector.classes == ("2", "class_7")
 
 
+def test_the_size_of_the_input_sets_that_of_the_pictures(video: str, config: Path) -> None:
+    found = resolved(video, imgsz="384x640")
+    assert found.detector.imgsz == (384, 640) and found.flow.picture_size == (380, 636)
+    config.write_text("detector: {imgsz: [64, 96]}")
+    assert resolved(video, config=config).detector.imgsz == (64, 96)
+    assert resolved(video, config=config, imgsz="128").flow.picture_size == (124, 124)
+    config.write_text("flow: {picture_size: [100, 200]}")
+    assert resolved(video, config=config, imgsz="640").flow.picture_size == (100, 200)
+
+
+@pytest.mark.parametrize("text", ["320x640", "[320, 640]"])
+def test_the_environment_may_give_the_size_of_the_input(text: str, video: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETSTREAM_DETECTOR__IMGSZ", text)
+    assert resolved(video).detector.imgsz == (320, 640)
+
+
+def test_classes_are_named_by_a_list_or_a_file(video: str, config: Path, tmp_path: Path) -> None:
+    names = tuple(f"thing {number}" for number in range(80))
+    file = tmp_path / "names.txt"
+    file.write_text("\n".join(names))
+    assert resolved(video, names=",".join(names), classes="thing 7").detector.names == names
+    config.write_text(f"detector: {{names: {file}}}")
+    assert resolved(video, config=config).detector.names == names
+    config.write_text(f"detector: {{names: {list(names)}}}")
+    assert resolved(video, config=config).detector.names == names
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch", "onnxruntime", "tensorrt"])
+def test_float16_is_a_setting_of_the_engine(
+    engine: str, video: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("stages.detector.settings.has_cuda", lambda: True)
+        config.write_text(f"detector: {{engine: {{kind: {engine}}}}}")
+        assert getattr(resolved(video, half=True, engine=engine).detector.engine, "half", None) is True
+        assert getattr(resolved(video, half=True, config=config).detector.engine, "half", None) is True
+    assert getattr(resolved(video, engine=engine).detector.engine, "half", None) is False
+
+
 def test_without_video_no_full_size_pictures_are_stored(video: str, config: Path) -> None:
     config.write_text("annotator: {sinks: [{kind: video, crf: 30}, {kind: jsonl}]}")
     found = resolved(video, config=config, video=False)
@@ -106,6 +145,14 @@ def test_without_video_no_full_size_pictures_are_stored(video: str, config: Path
         ({"conf": 2.0}, "detector.conf: 2.0: Input should be less than or equal to 1"),
         ({"classes": "zebra"}, "classes: the model has no class 'zebra'; it has: 0 class_0, 1 class_1"),
         ({"engine": "gpu"}, "detector.engine: Input tag 'gpu' found"),
+        ({"imgsz": "big"}, "detector.imgsz: 'big': give a side as 640, or HEIGHTxWIDTH as 384x640"),
+        ({"imgsz": "100"}, "detector.imgsz: '100': give a side, or (height, width), in multiples of 32"),
+        ({"names": "a,b"}, "2 class names were given, the model has 80 classes"),
+        ({"names": "a,a"}, "detector.names: a,a: the class name 'a' stands there twice"),
+        ({"names": "nowhere.yaml"}, "detector.names: nowhere.yaml: can't be read"),
+        ({"half": True, "engine": "openvino"}, "half: engine 'openvino' can't compute in float16; these can: auto,"),
+        ({"int8": True, "engine": "torch"}, "int8: engine 'torch' can't compute in 8-bit integers; these can: "),
+        ({"half": True, "int8": True}, "half and int8: choose one of them"),
         ({"model": "nowhere.safetensors"}, "no weights file nowhere.safetensors"),
         ({"model": "random:xxl"}, "no model 'random:xxl'"),
     ],

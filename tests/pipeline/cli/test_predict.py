@@ -8,12 +8,17 @@ from threading import Event
 
 import cv2
 import pytest
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from detstream import NAS
 from pipeline.cli.looking import Files, look
 from pipeline.cli.main import app
+from pipeline.cli.models import naming_hint
 from pipeline.errors import ConfigError
+from stages.detector.yolo_nas.card import ModelCard
+from stages.detector.yolo_nas.class_names import named_by_default
+from stages.detector.yolo_nas.model import build
 from tests.stages.decoder.videos import frame_times, make, numbered, steady
 
 
@@ -85,6 +90,8 @@ def test_a_damaged_file_fails_the_command_but_not_the_others(image: Path, tmp_pa
     [
         (["--imgsz", "big"], "imgsz: 'big': give a side as 640, or HEIGHTxWIDTH as 384x640"),
         (["--imgsz", "333"], "in multiples of 32"),
+        (["--half"], "half: engine 'null' can't compute in float16; these can: auto, torch, onnxruntime, tensorrt"),
+        (["--int8"], "int8: engine 'null' can't compute in 8-bit integers; these can: "),
         (["--classes", "dog"], "the model has no class 'dog'"),
         (["no-such.jpg"], "no-such.jpg does not exist"),
     ],
@@ -96,6 +103,30 @@ def test_a_wrong_argument_is_wrong_usage(image: Path, arguments: list[str], line
 
 def test_classes_may_be_renamed(image: Path) -> None:
     assert predict(image, "--names", "walker,auto").stdout == f"{image}: 6 walkers, 6 autos\n"
+
+
+@pytest.fixture(scope="module")
+def unnamed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that say nothing of their three classes."""
+    path = tmp_path_factory.mktemp("unnamed") / "plain.safetensors"
+    save_file(build("n", 3).state_dict(), path)
+    return path
+
+
+def test_it_says_once_that_nobody_has_named_the_classes(image: Path, video: Path, unnamed: Path) -> None:
+    hint = "the model doesn't name its classes: they are called class_0, class_1, …; --names sets others"
+    ended = predict(image, video, "--model", unnamed)
+    assert ended.stderr.count("--names") == 1 and f"detstream: {hint}\n" in ended.stderr
+    assert "class_0" in ended.stdout
+    assert "--names" not in predict(image, "--model", unnamed, "--names", "a,b,c").stderr
+    assert "--names" not in predict(image).stderr
+
+
+def test_the_names_of_80_classes_are_cocos() -> None:
+    card = ModelCard("s", named_by_default(80), (640, 640), named_by="default")
+    assert (
+        naming_hint(card) == "the model doesn't name its classes: they are COCO's, as they are 80; --names sets others"
+    )
 
 
 def test_the_size_of_the_input_may_have_two_sides(image: Path) -> None:

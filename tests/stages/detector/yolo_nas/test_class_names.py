@@ -53,3 +53,7 @@ def test_missing_file_and_double_name_are_refused(tmp_path: Path) -> None:
 def test_classes_that_nobody_named_get_numbers_unless_they_are_eighty() -> None:
     assert named_by_default(2) == ("class_0", "class_1")
     assert named_by_default(80) == COCO
+
+
+def test_so_many_names_that_no_file_could_be_called_so_are_names() -> None:
+    assert len(read_names(",".join(f"thing {number}" for number in range(80)))) == 80
