@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import export, info, predict, val, weights
+from pipeline.cli import benchmark, export, info, predict, val, weights
 from pipeline.cli.arguments import Classes, Confidence, Half, ImageSize, Int8, Names, Overlap, Sources
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 from pipeline.signals import stop_on_signals
@@ -130,6 +130,7 @@ app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)
 app.command(epilog=val.EXAMPLE)(val.val)
 app.command(epilog=export.EXAMPLE)(export.export)
+app.command(epilog=benchmark.EXAMPLE)(benchmark.benchmark)
 app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 
