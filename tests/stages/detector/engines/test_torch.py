@@ -9,7 +9,10 @@ from torch import nn
 from pipeline.errors import EngineError
 from stages.detector.engines.torch import TorchEngine, TorchInference
 from stages.detector.yolo_nas.card import ModelCard
+from stages.detector.yolo_nas.fuse import fused
+from stages.detector.yolo_nas.half import halved
 from stages.detector.yolo_nas.model import YoloNas
+from stages.detector.yolo_nas.weights import load_model
 
 
 def test_cpu_takes_one_image_at_a_time_unless_told_otherwise(small_model: str) -> None:
@@ -99,3 +102,18 @@ def test_a_model_that_does_not_fit_into_memory_is_an_error_when_it_is_built(
     monkeypatch.setattr(YoloNas, "forward", forward)
     with pytest.raises(EngineError, match=r"YOLO-NAS N at 96x128, 1 images at once, on cpu: not enough memory"):
         TorchEngine(device="cpu").build(small_model)
+
+
+def test_float16_gives_nearly_the_same(small_model: str) -> None:
+    """What a GPU computes, on the CPU: no setting asks for that, as it is slower there."""
+    network, card = load_model(small_model)
+    images = list(np.random.default_rng(0).integers(0, 256, (2, *card.input_size, 3), np.uint8))
+    whole = TorchInference(fused(network), card, "cpu", 2)
+    half = TorchInference(halved(fused(network)), card, "cpu", 2, half=True)
+    assert half.name == "torch cpu, float16"
+    for ours, theirs in zip(half.submit(images).result(), whole.submit(images).result(), strict=True):
+        assert {ours.boxes.dtype, ours.scores.dtype} == {np.dtype(np.float32)}
+        np.testing.assert_allclose(ours.boxes, theirs.boxes, rtol=0, atol=0.5)
+        np.testing.assert_allclose(ours.scores, theirs.scores, rtol=0, atol=0.02)
+    half.close()
+    whole.close()
