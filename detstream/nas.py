@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 
 from detstream.datasets import read_dataset
+from detstream.exporting import ExportOptions, exported
 from detstream.flow import Flow
 from detstream.metrics import Metrics
 from detstream.network import NetworkSize, network_size
@@ -20,8 +21,7 @@ from detstream.saving import Saver
 from detstream.sources import Listing, listed
 from detstream.val import CONF, IOU, Progress, validate
 from stages.detector.engine import Engine
-from stages.detector.export import Export, Format
-from stages.detector.export import export as write
+from stages.detector.export import Format
 from stages.detector.finder import Finder
 from stages.detector.settings import EngineSettings
 from stages.detector.yolo_nas.card import ModelCard, read_card, with_names
@@ -177,31 +177,22 @@ class NAS:
         card = with_names(engine.card, self._card.class_names)
         return validate(engine, card, dataset, conf=conf, iou=iou, progress=progress)
 
-    def export(
-        self,
-        format: Format = "onnx",
-        *,
-        output: str | PathLike[str] | None = None,
-        half: bool = False,
-        nms: bool = False,
-        dynamic: bool = False,
-        batch: int = 1,
-        imgsz: ImageSize | None = None,
-        conf: float | None = None,
-        iou: float | None = None,
-        force: bool = False,
-    ) -> Path:
-        """Write the model for other programs and return where; `stages.detector.export.Export` says what it takes.
+    def export(self, format: Format = "onnx", **options: Unpack[ExportOptions]) -> Path:
+        """Write the model for other programs and return where; the options are those of `ExportOptions`.
+
+        `output`, `half`, `nms`, `dynamic`, `batch`, `imgsz`, `conf`, `iou`, `force`; and `int8` with `calibration`,
+        `data` and `max_drop`: that takes minutes, is done once, and from then on the engine "auto" uses the result,
+        if it lost no more than `max_drop` on `data`.
 
         Raises:
             ConfigError: an argument is wrong.
             EngineError: a package is missing, or refuses the model.
             ModelError: the weights can't be read.
             SinkError: the output exists and `force` is not set, or it can't be written.
+            SourceError: a picture for `int8` can't be read.
         """
-        size = input_size(imgsz) or self._size
-        wanted = Export(format, half, nms, dynamic, batch, size, conf, iou, self._card.class_names)
-        return write(self._model, wanted, None if output is None else Path(output), force=force)
+        card = replace(self._card, input_size=self._size)
+        return exported(self._model, card, format, options, lambda what, done, total: None).path
 
     def close(self) -> None:
         """Free the network; the next picture builds it again."""

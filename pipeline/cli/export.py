@@ -2,9 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from stages.detector.int8.store import Report
 
 EXAMPLE: Final = "Example: [bold]detstream export --model demo --format onnx --nms --dynamic[/]"
 
@@ -24,6 +30,16 @@ def export(
         Path | None, typer.Option(help="File, or for openvino folder. [default: here, named after the model]")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Compute in float16; openvino: store in it.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit integers; takes minutes, once.")] = False,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="VIDEO|DIR", help="For --int8: pictures like those that will come.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="For --int8: labelled pictures to check its accuracy on, as for val.")
+    ] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(min=0, help="For --int8: points of AP that it may lose on --data. [default: 0.5]")
+    ] = None,
     nms: Annotated[bool, typer.Option("--nms", help="Suppress boxes in the graph, as detstream does; onnx.")] = False,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="Any batch and size of images.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
@@ -43,15 +59,53 @@ def export(
     """
     from rich.console import Console
 
-    from detstream.options import input_size
-    from stages.detector.export import Export
-    from stages.detector.export import export as write
+    from detstream.exporting import ExportOptions, exported
+    from pipeline.cli.progress import Bar
+    from stages.detector.yolo_nas.card import read_card, with_names
     from stages.detector.yolo_nas.class_names import read_names
 
-    sides = input_size(imgsz)
-    wanted = Export(
-        format.value, half, nms, dynamic, batch, sides, conf, iou, None if names is None else read_names(names)
-    )
-    with Console(stderr=True).status(f"exporting {model} to {format}"):
-        path = write(model, wanted, output, force=force)
-    typer.echo(path)
+    card = read_card(model)
+    card = card if names is None else with_names(card, read_names(names))
+    options = ExportOptions(
+        output=output, half=half, int8=int8, nms=nms, dynamic=dynamic, batch=batch, imgsz=imgsz, conf=conf, iou=iou,
+        calibration=calibration, data=data, force=force,
+    )  # fmt: skip
+    if max_drop is not None:
+        options["max_drop"] = max_drop
+    console = Console(stderr=True)
+    with Bar(console) as bar:
+        made = exported(model, card, format.value, options, lambda what, done, total: bar.step(done, total, what))
+    if made.int8 is not None:
+        _show(made.int8, console)
+    typer.echo(made.path)
+
+
+def _show(report: "Report", console: "Console") -> None:
+    console.print(_table(report))
+    if report.in_float:
+        console.print(f"in float: {', '.join(report.in_float)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(_verdict(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def _verdict(report: "Report") -> str:
+    if report.data is None:
+        return "its accuracy is not checked, so the engine auto won't use it: check it with --data"
+    if not report.passed:
+        return f"it loses more than {report.max_drop:g} points: the engine auto won't use it"
+    use = "the engine auto uses it from now on" if report.runtime == "openvino" else "onnxruntime uses it with --int8"
+    return f"it loses at most {report.max_drop:g} points of AP and AP50: {use}"
+
+
+def _table(report: "Report") -> "Table":
+    from rich.table import Table
+
+    height, width = report.input_size
+    table = Table(title=f"{report.model} at {height}x{width}, {report.runtime}", title_justify="left", box=None)
+    for number, heading in enumerate(("", "images/s", "ratio", "MB", "AP", "AP50")):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    before = report.variants["float"].images_s
+    for name, each in report.variants.items():
+        size = "" if each.size is None else f"{each.size / 1e6:.1f}"
+        shares = ("" if value is None else f"{value:.4f}" for value in (each.ap, each.ap50))
+        table.add_row(name, f"{each.images_s:.1f}", f"{each.images_s / before:.2f}", size, *shares)
+    return table

@@ -6,7 +6,7 @@ inferences at once.
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import EngineError, ModelError
 from stages.detector.engine import RawBoxes, check_batch
+from stages.detector.int8.store import demand
 from stages.detector.yolo_nas.card import ModelCard, locate, read_card
 from stages.detector.yolo_nas.exported import is_onnx, largest_batch
 from stages.detector.yolo_nas.onnx import INPUT, OUTPUTS, converted
@@ -143,21 +144,43 @@ def open_session(path: Path, wanted: Providers) -> Any:
     return session
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How to make the ONNX file of weights, and where to keep it."""
+
+    cache: Path
+    half: bool = False
+    int8: bool = False
+    """Whether to take the one in 8-bit integers, which must be there."""
+
+    def file(self, model: str, card: ModelCard) -> tuple[Path, bool]:
+        """Return the ONNX file of a model by name, and whether it takes batches of any size.
+
+        Raises:
+            ModelError: There is no such model, or its file is damaged.
+            EngineError: It can't be converted, or there is none in 8-bit integers.
+        """
+        if self.int8:
+            return demand(self.cache, "onnx", model, card), False
+        return converted(model, card, self.cache, half=self.half), True
+
+
 def prepare(
-    model: str, input_size: tuple[int, int] | None, cache: Path, *, half: bool, max_batch: int
+    model: str, input_size: tuple[int, int] | None, making: Making, max_batch: int
 ) -> tuple[Path, ModelCard, int]:
     """Return the ONNX file of a model by name, its card for ``input_size`` (height, width), and its largest batch.
 
     Raises:
         ModelError: There is no such model, or its file is damaged, or is exported for another size or batch.
-        EngineError: It can't be converted.
+        EngineError: It can't be converted, or there is none in 8-bit integers.
     """
     card = read_card(model)
     wanted = replace(card, input_size=input_size or card.input_size)
     file = locate(model)
-    if not is_onnx(file):
-        return converted(model, wanted, cache.expanduser(), half=half), wanted, max_batch
-    return file, wanted, largest_batch(file, max_batch, resized=wanted != card)
+    if is_onnx(file) and not making.int8:
+        return file, wanted, largest_batch(file, max_batch, resized=wanted != card)
+    path, any_batch = making.file(model, wanted)
+    return path, wanted, max_batch if any_batch else 1
 
 
 def _first_line(error: Exception) -> str:

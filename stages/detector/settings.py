@@ -17,20 +17,26 @@ from stages.detector.engines.tensorrt import TensorRtEngine
 from stages.detector.engines.torch import TorchEngine
 from stages.detector.finder import class_ids
 from stages.detector.input_size import read_size
+from stages.detector.int8.store import find
 from stages.detector.nms import Postprocess
-from stages.detector.yolo_nas.card import ModelCard, locate, with_names
+from stages.detector.yolo_nas.card import ModelCard, locate, read_card, with_names
 from stages.detector.yolo_nas.class_names import read_names
 from stages.detector.yolo_nas.exported import is_exported, is_onnx
 
 
 class AutoEngine(Section):
-    """The fastest engine that this machine has: torch on CUDA, then OpenVINO, then torch on the CPU."""
+    """The fastest engine that this machine has: torch on CUDA, then OpenVINO, then torch on the CPU.
+
+    OpenVINO takes the weights' INT8, if there is one that passed its check of accuracy (``detstream export --int8``).
+    """
 
     kind: Literal["auto"] = "auto"
     streams: int = Field(default=0, ge=0)
     """Inferences at once on a CPU, one thread each; 0 for one a core."""
     half: bool = False
     """Whether to compute in float16, on a GPU."""
+    int8: bool | None = None
+    """Whether to compute in 8-bit integers; if not given, where that is faster and passed its check of accuracy."""
 
     def build(self, model: str, input_size: tuple[int, int] | None = None) -> Engine:
         """Return the engine for a model by name; ``input_size`` (height, width) replaces that of its card.
@@ -44,13 +50,22 @@ class AutoEngine(Section):
             raise EngineError("half needs a GPU, and weights that are not exported: an export has its precision")
         if exported:
             return _of_exported(model, self.streams).build(model, input_size)
-        if cuda:
+        if cuda and not self.int8:
             return TorchEngine(device="cuda", half=self.half).build(model, input_size)
         try:
-            return OpenVinoEngine(streams=self.streams).build(model, input_size)
+            return self._openvino(model, input_size).build(model, input_size)
         except EngineError as error:
+            if self.int8:
+                raise
             structlog.get_logger().warning("no OpenVINO, torch on the CPU instead", reason=str(error))
             return TorchEngine(device="cpu").build(model, input_size)
+
+    def _openvino(self, model: str, input_size: tuple[int, int] | None) -> OpenVinoEngine:
+        engine = OpenVinoEngine(streams=self.streams)
+        own = read_card(model)
+        card = replace(own, input_size=input_size or own.input_size)
+        checked = self.int8 is None and find(engine.cache_dir, "openvino", model, card, passed=True) is not None
+        return engine.model_copy(update={"int8": self.int8 or checked})
 
 
 def _of_exported(model: str, streams: int) -> OnnxRuntimeEngine | OpenVinoEngine:

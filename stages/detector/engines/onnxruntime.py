@@ -9,7 +9,7 @@ from pipeline.errors import EngineError
 from pipeline.settings import Section
 from stages.detector.cores import usable_cores
 from stages.detector.cuda import has_cuda
-from stages.detector.onnx_session import OnnxInference, open_session, prepare, providers
+from stages.detector.onnx_session import Making, OnnxInference, open_session, prepare, providers
 
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
@@ -28,6 +28,8 @@ class OnnxRuntimeEngine(Section):
     """Most images at once; 16 on a GPU if not given, 1 on a CPU, where batches gain nothing."""
     half: bool = False
     """Whether to compute in float16, on a GPU."""
+    int8: bool = False
+    """Whether to compute in 8-bit integers, on a CPU, by a network that ``detstream export --int8`` made."""
     cache_dir: Path = Path("~/.cache/detstream")
     """Where converted models are kept."""
 
@@ -41,11 +43,16 @@ class OnnxRuntimeEngine(Section):
         cuda = self._on_cuda()
         if self.half and not cuda:
             raise EngineError("half: true needs a GPU; on a CPU, ONNX Runtime computes in float32")
+        if self.int8 and cuda:
+            raise EngineError(
+                "int8: true is for CPUs; on a GPU, ONNX Runtime computes in float: set half, or device: cpu"
+            )
         max_batch = self.max_batch or (_GPU_BATCH if cuda else 1)
-        path, card, max_batch = prepare(model, input_size, self.cache_dir, half=self.half, max_batch=max_batch)
+        make = Making(self.cache_dir.expanduser(), half=self.half, int8=self.int8)
+        path, card, max_batch = prepare(model, input_size, make, max_batch)
         if not cuda:
             streams = self.streams or usable_cores()
-            where = f"onnxruntime cpu, {streams} x 1 thread"
+            where = f"onnxruntime cpu{' int8' if self.int8 else ''}, {streams} x 1 thread"
             return OnnxInference(open_session(path, [(_CPU, {})]), card, where, streams=streams, max_batch=max_batch)
         # TF32 would move boxes by tenths of a pixel.
         session = open_session(path, [(_CUDA, {"use_tf32": "0"}), (_CPU, {})])

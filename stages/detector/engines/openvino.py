@@ -21,6 +21,7 @@ from pipeline.errors import EngineError
 from pipeline.settings import Section
 from stages.detector.cores import usable_cores
 from stages.detector.engine import RawBoxes, check_batch
+from stages.detector.int8.store import demand
 from stages.detector.yolo_nas.card import ModelCard, locate, read_card
 from stages.detector.yolo_nas.exported import largest_batch
 from stages.detector.yolo_nas.ir import converted
@@ -32,6 +33,8 @@ class OpenVinoEngine(Section):
     kind: Literal["openvino"] = "openvino"
     streams: int = Field(default=0, ge=0, le=256)
     """Inferences at once, one thread each; 0 for one a core."""
+    int8: bool = False
+    """Whether to compute in 8-bit integers, by a network that ``detstream export --int8`` made."""
     cache_dir: Path = Path("~/.cache/detstream")
     """Where converted models are kept."""
 
@@ -40,17 +43,23 @@ class OpenVinoEngine(Section):
 
         Raises:
             ModelError: There is no such model, or its file is damaged.
-            EngineError: OpenVINO is missing or refuses the model, or the cache can't be written.
+            EngineError: OpenVINO is missing or refuses the model, or the cache can't be written; or there is no INT8.
         """
         if not available():
             raise EngineError("OpenVINO isn't installed: pip install openvino")
         own = read_card(model)
         card = replace(own, input_size=input_size or own.input_size)
-        path = converted(model, card, self.cache_dir.expanduser())
+        path = self._network(model, card)
         if path == locate(model):
             largest_batch(path, OpenVinoInference.max_batch, resized=card != own)
         streams = self.streams or usable_cores()
-        return OpenVinoInference(_compiled(path, streams), card, streams)
+        where = f"openvino cpu{' int8' if self.int8 else ''}, {streams} x 1 thread"
+        return OpenVinoInference(_compiled(path, streams), card, streams, where)
+
+    def _network(self, model: str, card: ModelCard) -> Path:
+        if not self.int8:
+            return converted(model, card, self.cache_dir.expanduser())
+        return demand(self.cache_dir, "openvino", model, card)
 
 
 class OpenVinoInference:
@@ -58,7 +67,9 @@ class OpenVinoInference:
 
     max_batch = 1
 
-    def __init__(self, compiled: Any, card: ModelCard, streams: int) -> None:
+    def __init__(self, compiled: Any, card: ModelCard, streams: int, where: str) -> None:
+        """``where`` is the name for people."""
+        self._where = where
         self._card = card
         self._streams = streams
         self._requests: SimpleQueue[Any] = SimpleQueue()
@@ -70,7 +81,7 @@ class OpenVinoInference:
 
     @property
     def name(self) -> str:
-        return f"openvino cpu, {self._streams} x 1 thread"
+        return self._where
 
     @property
     def card(self) -> ModelCard:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.errors import EngineError
 from pipeline.settings import Section
-from stages.detector.onnx_session import OnnxInference, Providers, open_session, prepare, providers
+from stages.detector.onnx_session import Making, OnnxInference, Providers, open_session, prepare, providers
 from stages.detector.yolo_nas.card import ModelCard, fingerprint
 from stages.detector.yolo_nas.onnx import INPUT
 
@@ -36,7 +36,8 @@ class TensorRtEngine(Section):
         """
         if _PROVIDER not in providers():
             raise EngineError("this ONNX Runtime doesn't know TensorRT: pip install 'detstream[onnx-gpu]' tensorrt")
-        path, card, max_batch = prepare(model, input_size, self.cache_dir, half=self.half, max_batch=self.max_batch)
+        making = Making(self.cache_dir.expanduser(), half=self.half)
+        path, card, max_batch = prepare(model, input_size, making, self.max_batch)
         if find_spec("tensorrt"):
             import_module("tensorrt")  # loads the libraries of its package, which ONNX Runtime looks for elsewhere
         session = open_session(path, self.providers(card, max_batch, self._kept(path)))

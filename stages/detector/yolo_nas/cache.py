@@ -19,7 +19,7 @@ def cached(cache: Path, kind: str, key: Sequence[str], parts: Sequence[str], mak
         EngineError: The cache can't be written.
     """
     entry = cache / kind / hashlib.sha256("\n".join(key).encode()).hexdigest()
-    if not _intact(entry, parts):
+    if not intact(entry, parts):
         try:
             _fill(entry, parts, make)
         except OSError as error:
@@ -27,7 +27,8 @@ def cached(cache: Path, kind: str, key: Sequence[str], parts: Sequence[str], mak
     return entry
 
 
-def _intact(entry: Path, parts: Sequence[str]) -> bool:
+def intact(entry: Path, parts: Sequence[str]) -> bool:
+    """Return whether an entry holds the files ``parts``, as they were written."""
     try:
         return (entry / _SUMS).read_text() == _sums(entry, parts)
     except OSError:
@@ -52,13 +53,13 @@ def _fill(entry: Path, parts: Sequence[str], make: Callable[[Path], None]) -> No
 
 def _move(fresh: Path, entry: Path, parts: Sequence[str]) -> None:
     """Put a fresh entry in its place, unless another process put an intact one there meanwhile."""
-    if entry.exists() and not _intact(entry, parts):
+    if entry.exists() and not intact(entry, parts):
         # Renamed first: a folder that is being deleted would look like a damaged entry to others.
         entry.rename(tempfile.mkdtemp(prefix=".old-", dir=entry.parent))
     try:
         fresh.rename(entry)
     except OSError:
-        if not _intact(entry, parts):
+        if not intact(entry, parts):
             raise
     for old in entry.parent.glob(".old-*"):
         shutil.rmtree(old, ignore_errors=True)

@@ -14,7 +14,7 @@ from stages.detector.export import Export, export
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is converted."""
-    monkeypatch.setattr(module, "_write_onnx", lambda model, card, wanted, path: path.write_text(str(card.input_size)))
+    monkeypatch.setattr(module, "_write_onnx", lambda task, path: path.write_text(str(task.card.input_size)))
 
 
 @pytest.mark.usefixtures("quick")
