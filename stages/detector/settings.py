@@ -13,6 +13,7 @@ from stages.detector.engine import Engine
 from stages.detector.engines.null import NullEngine
 from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
+from stages.detector.engines.probe import ProbeEngine
 from stages.detector.engines.tensorrt import TensorRtEngine
 from stages.detector.engines.torch import TorchEngine
 from stages.detector.finder import class_ids
@@ -73,7 +74,7 @@ def _of_exported(model: str, streams: int) -> OnnxRuntimeEngine | OpenVinoEngine
 
 
 EngineSettings = Annotated[
-    AutoEngine | OpenVinoEngine | TorchEngine | OnnxRuntimeEngine | TensorRtEngine | NullEngine,
+    AutoEngine | OpenVinoEngine | TorchEngine | OnnxRuntimeEngine | TensorRtEngine | NullEngine | ProbeEngine,
     Field(discriminator="kind"),
 ]
 
