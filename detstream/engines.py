@@ -9,6 +9,7 @@ from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
 from stages.detector.engines.tensorrt import TensorRtEngine
 from stages.detector.engines.torch import TorchEngine
+from stages.detector.int8.store import demand
 from stages.detector.yolo_nas import ir, onnx
 from stages.detector.yolo_nas.card import ModelCard, locate, random_layout
 
@@ -17,7 +18,9 @@ Settings: TypeAlias = TorchEngine | OpenVinoEngine | OnnxRuntimeEngine | TensorR
 ENGINES: Final[Mapping[str, Settings]] = {
     "torch": TorchEngine(device="cpu"),
     "onnxruntime": OnnxRuntimeEngine(device="cpu"),
+    "onnxruntime-int8": OnnxRuntimeEngine(device="cpu", int8=True),
     "openvino": OpenVinoEngine(),
+    "openvino-int8": OpenVinoEngine(int8=True),
     "torch-cuda": TorchEngine(device="cuda"),
     "onnxruntime-cuda": OnnxRuntimeEngine(device="cuda"),
     "tensorrt": TensorRtEngine(),
@@ -33,6 +36,8 @@ def configured(name: str, max_batch: int, *, half: bool) -> Settings:
     """
     settings = ENGINES[name]
     known = type(settings).model_fields
+    if half and _is_int8(settings):
+        raise EngineError("it computes in 8-bit integers only")
     if half and "half" not in known:
         raise EngineError("it computes in float32 only")
     changed: dict[str, Any] = {"half": True} if half else {}
@@ -57,6 +62,12 @@ def _files(settings: Settings, model: str, card: ModelCard) -> Sequence[Path]:
         return () if random_layout(model) else (locate(model),)
     cache = settings.cache_dir.expanduser()
     if isinstance(settings, OpenVinoEngine):
-        path = ir.converted(model, card, cache)
+        path = demand(cache, "openvino", model, card) if settings.int8 else ir.converted(model, card, cache)
         return path, path.with_suffix(".bin")
+    if _is_int8(settings):
+        return (demand(cache, "onnx", model, card),)
     return (onnx.converted(model, card, cache, half=settings.half),)
+
+
+def _is_int8(settings: Settings) -> bool:
+    return isinstance(settings, OpenVinoEngine | OnnxRuntimeEngine) and settings.int8

@@ -1,6 +1,6 @@
 """A model for other programs, in 8-bit integers too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TypedDict
@@ -75,7 +75,8 @@ def exported(model: str, card: ModelCard, format: Format, options: ExportOptions
         return Exported(export(model, wanted, target, force=force))
     runtime: Runtime = "openvino" if format == "openvino" else "onnx"
     cache = OpenVinoEngine().cache_dir
-    folder = quantize(model, wanted.input_size or card.input_size, runtime, _int8(options), cache, progress)
+    card = replace(card, input_size=wanted.input_size or card.input_size)
+    folder = quantize(model, card, runtime, _int8(options), cache, progress)
     path = export(model, wanted, target, quantized=folder / PARTS[runtime][0], force=force)
     return Exported(path, read(folder))
 

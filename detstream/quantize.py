@@ -7,9 +7,9 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ from detstream.labels import Dataset
 from detstream.measuring import Share, measured
 from detstream.metrics import Metrics, check_installed
 from detstream.val import matched, validate
-from pipeline.errors import ConfigError, ModelError
+from pipeline.errors import ConfigError, ModelError, SourceError
 from stages.detector.engine import Engine
 from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
@@ -34,7 +34,7 @@ from stages.detector.int8.openvino import OpenVinoInt8
 from stages.detector.int8.quantized import Quantized, missing
 from stages.detector.int8.search import Selection, select
 from stages.detector.int8.store import PARTS, REPORT, Report, Runtime, Variant, kept
-from stages.detector.yolo_nas.card import ModelCard, locate, read_card
+from stages.detector.yolo_nas.card import ModelCard, locate
 from stages.detector.yolo_nas.exported import is_exported
 from stages.detector.yolo_nas.onnx import Form, convert
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _ROUNDS: Final = 7
 _SHARE: Final = Share(seconds=0.5)
-_METHOD: Final = "1"
+_METHOD: Final = "2"
 """Part of the key: to be raised when this file, or `stages.detector.int8`, changes what it makes."""
 
 _NETWORKS: Final[Mapping[Runtime, Callable[["ModelProto", Sequence[NDArray[np.uint8]]], Quantized]]] = {
@@ -51,7 +51,8 @@ _NETWORKS: Final[Mapping[Runtime, Callable[["ModelProto", Sequence[NDArray[np.ui
     "onnx": OnnxInt8,
 }
 _PACKAGES: Final[Mapping[Runtime, str]] = {"openvino": "openvino", "onnx": "onnxruntime"}
-_ENGINES: Final[Mapping[Runtime, OpenVinoEngine | OnnxRuntimeEngine]] = {
+_Settings: TypeAlias = OpenVinoEngine | OnnxRuntimeEngine
+_ENGINES: Final[Mapping[Runtime, _Settings]] = {
     "openvino": OpenVinoEngine(),
     "onnx": OnnxRuntimeEngine(device="cpu"),
 }
@@ -74,16 +75,16 @@ class Int8:
     """How many pictures to calibrate with, at most."""
 
     def __post_init__(self) -> None:
-        if self.max_drop < 0:
-            raise ConfigError(f"max_drop: {self.max_drop} points is less than 0")
+        if not self.max_drop >= 0:
+            raise ConfigError(f"max_drop: {self.max_drop}: give 0 or more points")
         if self.images < 1:
             raise ConfigError(f"calibration images: {self.images} is less than 1")
 
 
-def quantize(
-    model: str, input_size: tuple[int, int], runtime: Runtime, wanted: Int8, cache_dir: Path, progress: Progress
-) -> Path:
+def quantize(model: str, card: ModelCard, runtime: Runtime, wanted: Int8, cache_dir: Path, progress: Progress) -> Path:
     """Return the folder of a network in INT8 (``stages.detector.int8.store``), made if there is none of these inputs.
+
+    ``card`` is the model's, with the input size and the class names that are wanted.
 
     Raises:
         ConfigError: the calibration or the data set is wrong.
@@ -93,23 +94,29 @@ def quantize(
     """
     if is_exported(locate(model)):
         raise ModelError(f"{model} is exported already: quantize the weights that it was made from")
-    card = replace(read_card(model), input_size=input_size)
     if wanted.dataset is not None:
         check_installed()
         matched(card.class_names, wanted.dataset)
-    if find_spec("nncf") is None:
-        raise missing("NNCF")
+    versions = (*(_version(package) for package in ("nncf", _PACKAGES[runtime])), _METHOD)
     progress("reading pictures", 0, 0)
-    images = calibration_images(wanted.calibration, input_size, wanted.images)
-    maker = _Maker(model, card, runtime, wanted, progress)
+    images = calibration_images(wanted.calibration, card.input_size, wanted.images)
+    checked = (repr(card.class_names), _digest(wanted.dataset), repr(wanted.max_drop))
+    maker = _Maker(model, card, runtime, wanted, _ENGINES[runtime].model_copy(update={"cache_dir": cache_dir}))
     return kept(
-        cache_dir, runtime, model, card, _key(runtime, wanted, images), lambda folder: maker.make(folder, images)
+        cache_dir,
+        runtime,
+        model,
+        card,
+        (digest(images), *checked, *versions),
+        lambda folder: maker.make(folder, images, progress),
     )
 
 
-def _key(runtime: Runtime, wanted: Int8, images: Sequence[NDArray[np.uint8]]) -> tuple[str, ...]:
-    versions = (version("nncf"), version(_PACKAGES[runtime]), _METHOD)
-    return (digest(images), _digest(wanted.dataset), repr(wanted.max_drop), *versions)
+def _version(package: str) -> str:
+    if find_spec(package) is None:
+        raise missing(package)
+    # By its own word: ONNX Runtime is in packages of several names.
+    return str(import_module(package).__version__)
 
 
 def _digest(dataset: Dataset | None) -> str:
@@ -118,7 +125,10 @@ def _digest(dataset: Dataset | None) -> str:
         return ""
     total = hashlib.sha256(repr(dataset.names).encode())
     for picture in dataset.pictures:
-        total.update(picture.path.read_bytes())
+        try:
+            total.update(picture.path.read_bytes())
+        except OSError as error:
+            raise SourceError(f"{picture.path} can't be read ({error.strerror}): check the data set") from error
         for part in (picture.xywh, picture.class_id, picture.crowd):
             total.update(part.tobytes())
     return total.hexdigest()
@@ -127,34 +137,34 @@ def _digest(dataset: Dataset | None) -> str:
 class _Maker:
     """Makes one network in INT8, in a folder of its own."""
 
-    def __init__(self, model: str, card: ModelCard, runtime: Runtime, wanted: Int8, progress: Progress) -> None:
+    def __init__(self, model: str, card: ModelCard, runtime: Runtime, wanted: Int8, engine: _Settings) -> None:
         self._model = model
         self._card = card
         self._runtime: Runtime = runtime
         self._wanted = wanted
-        self._progress = progress
+        self._settings = engine
 
-    def make(self, folder: Path, images: Sequence[NDArray[np.uint8]]) -> None:
+    def make(self, folder: Path, images: Sequence[NDArray[np.uint8]], progress: Progress) -> None:
         """Write the network and its report."""
-        self._progress("calibrating", 0, 0)
+        progress("calibrating", 0, 0)
         network = _NETWORKS[self._runtime](convert(self._model, self._card, Form(1)), images)
         with tempfile.TemporaryDirectory(prefix="detstream-") as name:
             files = {"float": self._model, "int8": self._save(network, (), Path(name))}
-            selection = self._selected(network)
+            selection = self._selected(network, progress)
             chosen = self._save(network, selection.in_float, folder)
             if selection.in_float:
                 files["selective"] = chosen
-            self._progress("measuring speed", 0, 0)
+            progress("measuring speed", 0, 0)
             report = self._report(selection, len(images), self._variants(files))
         (folder / REPORT).write_text(report.to_json())
 
-    def _selected(self, network: Quantized) -> Selection:
+    def _selected(self, network: Quantized, progress: Progress) -> Selection:
         if self._wanted.dataset is None:
             return Selection((), 0.0, {})
         before = self._metrics(self._wanted.dataset, self._model)
         with tempfile.TemporaryDirectory(prefix="detstream-") as folder:
             drop = partial(self._drop, self._wanted.dataset, before, network, Path(folder))
-            return select(network.blocks, drop, self._wanted.max_drop, partial(self._progress, "measuring blocks"))
+            return select(network.blocks, drop, self._wanted.max_drop, partial(progress, "measuring blocks"))
 
     def _drop(
         self, dataset: Dataset, before: Metrics, network: Quantized, folder: Path, in_float: Collection[str]
@@ -168,7 +178,7 @@ class _Maker:
         return str(path)
 
     def _engine(self, model: str) -> Engine:
-        return _ENGINES[self._runtime].build(model, self._card.input_size)
+        return self._settings.build(model, self._card.input_size)
 
     def _metrics(self, dataset: Dataset, model: str) -> Metrics:
         with closing(self._engine(model)) as engine:
@@ -182,7 +192,7 @@ class _Maker:
         return {kind: self._variant(file, speeds[kind]) for kind, file in files.items()}
 
     def _variant(self, file: str, images_s: float) -> Variant:
-        size = size_on_disk(_ENGINES[self._runtime], file, self._card)
+        size = size_on_disk(self._settings, file, self._card)
         if self._wanted.dataset is None:
             return Variant(images_s, size)
         metrics = self._metrics(self._wanted.dataset, file)

@@ -25,7 +25,10 @@ def benchmark(
     model: Model = "demo",
     engines: Annotated[
         str,
-        typer.Option(help="Some of torch, onnxruntime, openvino, torch-cuda, onnxruntime-cuda, tensorrt: a,b,c."),
+        typer.Option(
+            help="Some of torch, onnxruntime, onnxruntime-int8, openvino, openvino-int8, torch-cuda, onnxruntime-cuda, "
+            "tensorrt: a,b,c. Those in INT8 need detstream export --int8 first."
+        ),
     ] = "all",
     batch: Annotated[str, typer.Option(help="Images at once, as in 1,4,16.")] = "1",
     imgsz: ImageSize = None,
@@ -66,12 +69,13 @@ def _measured(
     from detstream.datasets import read_dataset
     from detstream.measuring import Effort
     from detstream.options import input_size
+    from pipeline.cli.progress import Bar
     from pipeline.errors import ConfigError
 
     seconds, images, data = options["seconds"], options["images"], options["data"]
     if seconds is not None and images is not None:
         raise ConfigError("seconds, images: choose one of them")
-    with _Bar(console) as bar:
+    with Bar(console) as bar:
         return run(
             model,
             engines,
@@ -104,27 +108,6 @@ def _numbers(text: str) -> list[int]:
     if not all(word.isdecimal() and len(word) < 9 for word in words):
         raise ConfigError(f"batch: {text!r:.100}: give numbers of images, as in 1,4,16")
     return sorted({int(word) for word in words})
-
-
-class _Bar:
-    """Progress on standard error, if it is a terminal."""
-
-    def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._bars.add_task("", total=None)
-
-    def step(self, done: int, total: int, what: str) -> None:
-        self._bars.update(self._task, completed=done, total=total, description=what)
-
-    def __enter__(self) -> "_Bar":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
 
 
 def _show(report: "Report", console: "Console") -> None:

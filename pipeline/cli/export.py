@@ -97,10 +97,12 @@ def _verdict(report: "Report") -> str:
 
 
 def _table(report: "Report") -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     height, width = report.input_size
-    table = Table(title=f"{report.model} at {height}x{width}, {report.runtime}", title_justify="left", box=None)
+    title = escape(f"{report.model} at {height}x{width}, {report.runtime}")
+    table = Table(title=title, title_justify="left", box=None)
     for number, heading in enumerate(("", "images/s", "ratio", "MB", "AP", "AP50")):
         table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     before = report.variants["float"].images_s

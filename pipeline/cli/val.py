@@ -54,13 +54,11 @@ def val(
 
 
 def _measured(network: Any, console: "Console", options: dict[str, Any]) -> "Metrics":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from pipeline.cli.progress import Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("pictures", total=None)
+    with Bar(console) as bar:
         metrics: Metrics = network.val(
-            **options, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            **options, progress=lambda done, total: bar.step(done, total, f"{done} of {total} pictures")
         )
     return metrics
 

@@ -37,7 +37,7 @@ class AutoEngine(Section):
     half: bool = False
     """Whether to compute in float16, on a GPU."""
     int8: bool | None = None
-    """Whether to compute in 8-bit integers; if not given, where that is faster and passed its check of accuracy."""
+    """Whether to compute in 8-bit integers, on a CPU; if not given, where that passed its check of accuracy."""
 
     def build(self, model: str, input_size: tuple[int, int] | None = None) -> Engine:
         """Return the engine for a model by name; ``input_size`` (height, width) replaces that of its card.
@@ -49,6 +49,8 @@ class AutoEngine(Section):
         exported, cuda = is_exported(locate(model)), has_cuda()
         if self.half and (exported or not cuda):
             raise EngineError("half needs a GPU, and weights that are not exported: an export has its precision")
+        if self.int8 and (exported or self.half):
+            raise EngineError("int8 needs weights that are not exported: an export has its precision; and no half")
         if exported:
             return _of_exported(model, self.streams).build(model, input_size)
         if cuda and not self.int8:

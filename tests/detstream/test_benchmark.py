@@ -14,11 +14,14 @@ from detstream.engines import ENGINES
 from detstream.measuring import Effort
 from pipeline.errors import ConfigError, EngineError, ModelError
 from stages.detector.engine import RawBoxes
+from stages.detector.int8.store import Runtime
 from stages.detector.onnx_session import OnnxInference
 from tests.detstream.labelled import HELD_OUT
+from tests.small_int8 import SIZE, shelved
 
 FEW = Effort(images=2, rounds=2)
 CPU = ("torch", "onnxruntime", "openvino")
+INT8 = ("openvino-int8", "onnxruntime-int8")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,19 @@ def test_the_average_precision_is_that_of_the_data_set() -> None:
     assert (row.size or 0) > 10e6
 
 
+@pytest.mark.parametrize(("name", "runtime"), [("openvino-int8", "openvino"), ("onnxruntime-int8", "onnx")])
+def test_int8_is_measured_if_it_was_made_and_else_the_line_says_how(
+    name: str, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (refusal,) = benchmark("demo", (name,), input_size=SIZE, effort=FEW).refusals
+    assert refusal.engine == name and "make it: detstream export" in refusal.reason
+    entry = shelved(tmp_path / ".cache/detstream", runtime, passed=False)
+    (row,) = benchmark("demo", (name,), (2,), input_size=SIZE, effort=FEW).rows
+    assert row.ran_on.split(",")[0].endswith("cpu int8") and row.submits == 2
+    assert row.size == sum(file.stat().st_size for file in entry.glob("model.*"))
+
+
 @pytest.mark.parametrize("name", sorted(ENGINES))
 def test_an_engine_that_is_not_here_is_a_line_and_the_others_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
@@ -82,10 +98,11 @@ def test_an_engine_that_fails_with_one_batch_is_measured_with_the_others(monkeyp
 
 
 def test_float16_is_for_those_that_have_it() -> None:
-    report = benchmark("random:n", CPU, half=True, effort=FEW)
+    report = benchmark("random:n", (*CPU, *INT8), half=True, effort=FEW)
     assert report.rows == ()
-    assert [refusal.engine for refusal in report.refusals] == list(CPU)
-    assert all("float32" in refusal.reason for refusal in report.refusals)
+    assert [refusal.engine for refusal in report.refusals] == [*CPU, *INT8]
+    assert ["float32" in refusal.reason for refusal in report.refusals] == [True] * 3 + [False] * 2
+    assert all("8-bit integers" in refusal.reason for refusal in report.refusals[3:])
 
 
 def test_progress_is_told_from_the_first_step_to_the_last() -> None:

@@ -29,6 +29,7 @@ class OpenVinoInt8:
         """
         self._blocks = blocks(graph)
         self._float = _converted(graph)
+        self._owners = _owners(self._float, {node.name for node in graph.graph.node})
         self._int8 = calibrated(self._float.clone(), [image[None] for image in images], decoding(graph))
 
     @property
@@ -40,9 +41,24 @@ class OpenVinoInt8:
         wanted = {name for block in in_float for name in self._blocks[block]}
         nodes = {node.get_friendly_name(): node for node in graph.get_ops()}
         for node in self._float.get_ordered_ops():
-            if node.get_friendly_name().removesuffix(_BARE) in wanted and node.get_type_name() != "Constant":
+            if self._owners[node.get_friendly_name()] in wanted and node.get_type_name() != "Constant":
                 _restore(nodes, node)
         return graph
+
+
+def _owners(network: Any, names: Collection[str]) -> dict[str, str]:
+    """Return, for each node by its name, which of the ONNX graph's nodes, by ``names``, it is made from.
+
+    One that OpenVINO names itself, such as a transposed convolution before its bias, is a part of what takes from it.
+    """
+    owners: dict[str, str] = {}
+    for node in reversed(network.get_ordered_ops()):
+        name = node.get_friendly_name().removesuffix(_BARE)
+        takers = (
+            port.get_node().get_friendly_name() for output in node.outputs() for port in output.get_target_inputs()
+        )
+        owners[node.get_friendly_name()] = name if name in names else next((owners[taker] for taker in takers), "")
+    return owners
 
 
 def _restore(nodes: dict[str, Any], original: Any) -> None:

@@ -27,16 +27,28 @@ def select(blocks: Sequence[str], measure: Measure, max_drop: float, step: Step)
     """Return a small set of blocks in float with which the network is at most ``max_drop`` points worse.
 
     Each block is measured by itself; they are taken in the order of their gains until the rest holds, and then left out
-    again, those of least gain first, where it holds without them too.
+    again, those of least gain first, where it holds without them too. Nothing is measured twice.
     """
+    measure = _once(measure)
     full = measure(())
     if full <= max_drop:
         return Selection((), full, {})
     gains = _gains(blocks, measure, full, step)
     order = sorted(blocks, key=lambda block: -gains[block])
-    taken = _taken(order, measure, max_drop)
-    taken = _pruned(taken, measure, max_drop)
+    taken = _pruned(_taken(order, measure, max_drop), measure, max_drop)
     return Selection(tuple(block for block in blocks if block in taken), measure(taken), gains)
+
+
+def _once(measure: Measure) -> Measure:
+    known: dict[frozenset[str], float] = {}
+
+    def remembered(in_float: Collection[str]) -> float:
+        key = frozenset(in_float)
+        if key not in known:
+            known[key] = measure(in_float)
+        return known[key]
+
+    return remembered
 
 
 def _gains(blocks: Sequence[str], measure: Measure, full: float, step: Step) -> dict[str, float]:
@@ -53,8 +65,10 @@ def _taken(order: Sequence[str], measure: Measure, max_drop: float) -> list[str]
 
 
 def _pruned(taken: list[str], measure: Measure, max_drop: float) -> list[str]:
+    left = taken
     for block in reversed(taken):
-        without = [other for other in taken if other != block]
+        without = [other for other in left if other != block]
         if measure(without) <= max_drop:
-            taken = without
-    return taken
+            left = without
+    # Once more if there are fewer: a block that was needed beside the others may be in the way without them.
+    return left if left == taken else _pruned(left, measure, max_drop)

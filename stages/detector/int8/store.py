@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -72,12 +73,17 @@ def kept(
 ) -> Path:
     """Return the folder of a network in INT8; ``make`` writes it if there is none of that ``key``.
 
+    It is the newest then, also if it was there already: an engine takes what was asked for last.
+
     Raises:
         EngineError: The cache can't be written.
         ModelError: The weights can't be read.
     """
     kind = str(_shelf(runtime, model, card))
-    return cached(cache.expanduser(), kind, key, (*PARTS[runtime], REPORT), make)
+    entry = cached(cache.expanduser(), kind, key, (*PARTS[runtime], REPORT), make)
+    with suppress(OSError):  # a cache that can only be read is one too
+        entry.touch()
+    return entry
 
 
 def find(cache: Path, runtime: Runtime, model: str, card: ModelCard, *, passed: bool) -> Path | None:
@@ -89,9 +95,9 @@ def find(cache: Path, runtime: Runtime, model: str, card: ModelCard, *, passed: 
         ModelError: The weights can't be read.
     """
     shelf = cache.expanduser() / _shelf(runtime, model, card)
-    entries = sorted(shelf.glob("[!.]*"), key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+    entries = sorted(shelf.glob("[!.]*"), key=_age, reverse=True)
     whole = (entry for entry in entries if intact(entry, (*PARTS[runtime], REPORT)))
-    return next((entry / PARTS[runtime][0] for entry in whole if not passed or read(entry).passed), None)
+    return next((entry / PARTS[runtime][0] for entry in whole if not passed or _passed(entry)), None)
 
 
 def demand(cache: Path, runtime: Runtime, model: str, card: ModelCard) -> Path:
@@ -123,6 +129,20 @@ def read(entry: Path) -> Report:
         return Report.from_json((entry / REPORT).read_text())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"{entry} is damaged: delete it and make the INT8 model again") from error
+
+
+def _age(entry: Path) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except OSError:  # another process is putting a new one in its place
+        return 0
+
+
+def _passed(entry: Path) -> bool:
+    try:
+        return read(entry).passed
+    except EngineError:  # another version of detstream wrote it
+        return False
 
 
 def _shelf(runtime: Runtime, model: str, card: ModelCard) -> Path:
