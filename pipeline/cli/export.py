@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pipeline.cli.arguments import ImageSize, Model, Names
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from stages.detector.int8.store import Report
+    from stages.detector.yolo_nas.card import ModelCard
 
 EXAMPLE: Final = "Example: [bold]detstream export --model demo --format onnx --nms --dynamic[/]"
 
@@ -23,34 +26,40 @@ class FormatName(StrEnum):
     TENSORRT = "tensorrt"
 
 
+_Output = Annotated[
+    Path | None, typer.Option(help="File, or for openvino folder. [default: here, named after the model]")
+]
+_Half = Annotated[bool, typer.Option("--half", help="Compute in float16; openvino: store in it.")]
+_Int8 = Annotated[bool, typer.Option("--int8", help="8-bit integers; takes minutes, once.")]
+_Calibration = Annotated[
+    str | None, typer.Option(metavar="VIDEO|DIR", help="For --int8: pictures like those that will come.")
+]
+_Data = Annotated[Path | None, typer.Option(help="For --int8: labelled pictures to check its accuracy on, as for val.")]
+_MaxDrop = Annotated[
+    float | None, typer.Option(min=0, help="For --int8: points of AP that it may lose on --data. [default: 0.5]")
+]
+_Nms = Annotated[bool, typer.Option("--nms", help="Suppress boxes in the graph, as detstream does; onnx.")]
+_Dynamic = Annotated[bool, typer.Option("--dynamic", help="Any batch and size of images.")]
+_Conf = Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence, with --nms.")]
+_Iou = Annotated[float | None, typer.Option(min=0, max=1, help="Overlap for suppression, with --nms.")]
+
+
 def export(
-    model: Annotated[str, typer.Option(help="A name or a file of weights.")] = "demo",
+    model: Model = "demo",
     format: Annotated[FormatName, typer.Option(help="What to make of it.")] = FormatName.ONNX,
-    output: Annotated[
-        Path | None, typer.Option(help="File, or for openvino folder. [default: here, named after the model]")
-    ] = None,
-    half: Annotated[bool, typer.Option("--half", help="Compute in float16; openvino: store in it.")] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit integers; takes minutes, once.")] = False,
-    calibration: Annotated[
-        str | None, typer.Option(metavar="VIDEO|DIR", help="For --int8: pictures like those that will come.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="For --int8: labelled pictures to check its accuracy on, as for val.")
-    ] = None,
-    max_drop: Annotated[
-        float | None, typer.Option(min=0, help="For --int8: points of AP that it may lose on --data. [default: 0.5]")
-    ] = None,
-    nms: Annotated[bool, typer.Option("--nms", help="Suppress boxes in the graph, as detstream does; onnx.")] = False,
-    dynamic: Annotated[bool, typer.Option("--dynamic", help="Any batch and size of images.")] = False,
+    output: _Output = None,
+    half: _Half = False,
+    int8: _Int8 = False,
+    calibration: _Calibration = None,
+    data: _Data = None,
+    max_drop: _MaxDrop = None,
+    nms: _Nms = False,
+    dynamic: _Dynamic = False,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
-    imgsz: Annotated[
-        str | None, typer.Option(help="Input of the network: 640, or HEIGHTxWIDTH. [default: the model's]")
-    ] = None,
-    conf: Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence, with --nms.")] = None,
-    iou: Annotated[float | None, typer.Option(min=0, max=1, help="Overlap for suppression, with --nms.")] = None,
-    names: Annotated[
-        str | None, typer.Option(help="Names of the classes: a file, or car,bus. [default: the model's]")
-    ] = None,
+    imgsz: ImageSize = None,
+    conf: _Conf = None,
+    iou: _Iou = None,
+    names: Names = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an earlier export.")] = False,
 ) -> None:
     """Write a model for other programs: network, preprocessing and class names in one; print where.
@@ -61,11 +70,7 @@ def export(
 
     from detstream.exporting import ExportOptions, exported
     from pipeline.cli.progress import Bar
-    from stages.detector.yolo_nas.card import read_card, with_names
-    from stages.detector.yolo_nas.class_names import read_names
 
-    card = read_card(model)
-    card = card if names is None else with_names(card, read_names(names))
     options = ExportOptions(
         output=output, half=half, int8=int8, nms=nms, dynamic=dynamic, batch=batch, imgsz=imgsz, conf=conf, iou=iou,
         calibration=calibration, data=data, force=force,
@@ -74,10 +79,20 @@ def export(
         options["max_drop"] = max_drop
     console = Console(stderr=True)
     with Bar(console) as bar:
-        made = exported(model, card, format.value, options, lambda what, done, total: bar.step(done, total, what))
+        made = exported(
+            model, _card(model, names), format.value, options, lambda what, done, total: bar.step(done, total, what)
+        )
     if made.int8 is not None:
         _show(made.int8, console)
     typer.echo(made.path)
+
+
+def _card(model: str, names: str | None) -> "ModelCard":
+    from stages.detector.yolo_nas.card import read_card, with_names
+    from stages.detector.yolo_nas.class_names import read_names
+
+    card = read_card(model)
+    return card if names is None else with_names(card, read_names(names))
 
 
 def _show(report: "Report", console: "Console") -> None:
