@@ -40,6 +40,7 @@ _MaxDrop = Annotated[
 ]
 _Nms = Annotated[bool, typer.Option("--nms", help="Suppress boxes in the graph, as detstream does; onnx.")]
 _Dynamic = Annotated[bool, typer.Option("--dynamic", help="Any batch and size of images.")]
+_Batch = Annotated[int, typer.Option(min=1, help="Images at once.")]
 _Conf = Annotated[float | None, typer.Option(min=0, max=1, help="Least confidence, with --nms.")]
 _Iou = Annotated[float | None, typer.Option(min=0, max=1, help="Overlap for suppression, with --nms.")]
 
@@ -55,7 +56,7 @@ def export(
     max_drop: _MaxDrop = None,
     nms: _Nms = False,
     dynamic: _Dynamic = False,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    batch: _Batch = 1,
     imgsz: ImageSize = None,
     conf: _Conf = None,
     iou: _Iou = None,
@@ -82,8 +83,7 @@ def export(
         made = exported(
             model, _card(model, names), format.value, options, lambda what, done, total: bar.step(done, total, what)
         )
-    if made.int8 is not None:
-        _show(made.int8, console)
+    _show(made.int8, console)
     typer.echo(made.path)
 
 
@@ -95,7 +95,9 @@ def _card(model: str, names: str | None) -> "ModelCard":
     return card if names is None else with_names(card, read_names(names))
 
 
-def _show(report: "Report", console: "Console") -> None:
+def _show(report: "Report | None", console: "Console") -> None:
+    if report is None:
+        return
     console.print(_table(report))
     if report.in_float:
         console.print(f"in float: {', '.join(report.in_float)}", markup=False, highlight=False, soft_wrap=True)
