@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from detstream import NAS, quantize
@@ -175,6 +176,15 @@ def test_what_is_exported_is_a_model_that_finds_the_car(kitchen: Kitchen, tmp_pa
     assert len(found) == len(expected) > 0
     assert found.class_name == expected.class_name
     assert abs(found.xyxy - expected.xyxy).max() < 0.03 * max(picture.shape)
+
+
+def test_suppression_goes_into_the_graph_of_an_export(kitchen: Kitchen, tmp_path: Path) -> None:
+    wanted: dict[str, Any] = {"calibration": str(CLIP), "calibration_images": 6, "imgsz": SIZE}
+    path = NAS("demo").export("onnx", int8=True, nms=True, conf=0.4, output=tmp_path / "nms.onnx", **wanted)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = [session.run(None, {"images": image[None]})[0] for image in images()]
+    assert {each.shape for each in found} == {(1, 300, 6)}
+    assert max(each[0, 0, 4] for each in found) > 0.5
 
 
 def test_report_is_in_the_entry_for_people_to_read(kitchen: Kitchen) -> None:
