@@ -3,6 +3,7 @@
     DetstreamError
     ├── ConfigError              a setting, an argument or a file named by one is wrong: nothing was started
     ├── SourceError              a recording or a camera can't be opened or read
+    │   └── CameraError              a live source; its code says why
     ├── ModelError               weights are missing, damaged or of another layout
     ├── EngineError              an engine can't be built or refused its input
     │   └── EngineDiedError          it doesn't answer, or fails at everything: its process must start again
@@ -29,6 +30,15 @@ class ConfigError(DetstreamError):
 
 class SourceError(DetstreamError):
     """A recording or a camera can't be opened or read."""
+
+
+class CameraError(SourceError):
+    """A live source can't be opened, or gives no frames any more."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        """`auth`, `not_found`, `tls`, `refused`, `unreachable`, `timeout`, `stalled`, `codec`, `format` or `gone`."""
 
 
 class ModelError(DetstreamError):

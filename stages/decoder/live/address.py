@@ -1,0 +1,84 @@
+"""Where a camera is, and its secret, which is shown to nobody."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, quote
+
+from pipeline.errors import ConfigError
+
+NETWORK: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "srt", "sim")
+LOCAL: Final = ("v4l2", "play", "images")
+_KNOWN: Final = ", ".join([*(f"{scheme}://" for scheme in NETWORK), *(f"{scheme}:" for scheme in LOCAL)])
+_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
+_QUERY: Final = re.compile(r"\?(\w+=[^?*/]*)$")  # a `?` elsewhere belongs to a glob
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A live source's URL; only `url` holds user, password and query."""
+
+    scheme: str
+    url: str = field(repr=False)
+    """Secret: for FFmpeg and nobody else."""
+    shown: str
+    """Without user, password and query: for messages and logs."""
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def path(self) -> str:
+        """What follows the scheme of a local source, without options."""
+        return _QUERY.sub("", self.url.partition(":")[2])
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What follows `?`."""
+        found = _QUERY.search(self.url)
+        return dict(parse_qsl(found[1])) if found else {}
+
+
+def parse(text: str, variables: Mapping[str, str]) -> Address:
+    """Return the address, with `${NAME}` from `variables` and `${file:/path}` from a file put in.
+
+    Raises:
+        ConfigError: unknown scheme, unset variable or unreadable file; the message holds no secret.
+    """
+    url = _expanded(text.strip(), variables)
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme in NETWORK and rest.startswith("//") and len(rest) > len("//"):
+        # All before the last @ goes: a password may hold @, / and ? although it shouldn't.
+        return Address(scheme, url, f"{scheme}://{re.split('[?#]', rest[2:].rpartition('@')[2])[0]}")
+    if colon and scheme in LOCAL and _QUERY.sub("", rest):
+        return Address(scheme, url, f"{scheme}:{_QUERY.sub('', rest)}")
+    named = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
+    what = f"{named[1]}:// is no kind of source" if named and scheme not in NETWORK else "this is no URL of a source"
+    raise ConfigError(f"{what}: give one that begins with {_KNOWN}")
+
+
+def _expanded(text: str, variables: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(_value_in(text, variables), text)
+
+
+def _value_in(text: str, variables: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        secret = _from_file(name.removeprefix("file:")) if name.startswith("file:") else variables.get(name)
+        if secret is None:
+            raise ConfigError(f"${{{name}}} in a source's URL is not set: export {name}=…, or write ${{file:/path}}")
+        # Inside a URL it is one part of it: `p@ss` must not end the password. A whole URL stays as it is.
+        return quote(secret, safe="") if "://" in text[: found.start()] else secret
+
+    return value
+
+
+def _from_file(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no text"
+        raise ConfigError(f"${{file:{path}}} in a source's URL can't be read ({reason}): check the path") from error

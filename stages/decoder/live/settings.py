@@ -1,0 +1,46 @@
+"""Settings of a live source."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class MotionSettings(BaseModel):
+    """When a picture is worth looking at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    threshold: int = Field(default=20, ge=1, le=255)
+    """By how many of 255 grey levels a pixel must differ from the background."""
+    min_area: float = Field(default=0.0005, gt=0, le=1)
+    """The part of the picture that must differ."""
+    force_every_s: float = Field(default=10.0, gt=0)
+    """At the latest after so long one is looked at without motion."""
+
+
+class LiveSettings(BaseModel):
+    """Settings of a camera, or of what is played as if it were one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr
+    """As it was given, `${NAME}` not yet put in."""
+    fps: float | None = Field(default=None, gt=0, le=1000)
+    """Most frames a second that are looked at; as many as come if not given."""
+    transport: Literal["tcp", "udp", "auto"] = "tcp"
+    """Of RTSP; auto: UDP first, as cameras like it, then TCP."""
+    connect_s: float = Field(default=10.0, gt=0, le=300)
+    read_s: float = Field(default=10.0, gt=0, le=300)
+    """Longest wait for a packet."""
+    stall_s: float = Field(default=10.0, gt=0, le=300)
+    """Longest time without a frame, whatever comes."""
+    probe_s: float = Field(default=1.0, gt=0, le=30)
+    """Longest look at the stream before the first frame; more for cameras with rare keyframes in no standard."""
+    hwaccel: Literal["auto", "cuda", "vaapi", "none"] = "none"
+    keyframes_only: bool = False
+    threads: int = Field(default=1, ge=1, le=64)
+    """That decode this camera, by slices."""
+    motion: MotionSettings = MotionSettings()
+    corrupt: Literal["drop", "mark"] = "drop"
+    """Whether damaged frames are looked at (and marked), or not."""
