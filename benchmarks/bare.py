@@ -104,6 +104,7 @@ class WideOpenVino:
     name: str = "openvino cpu, one inference on all cores"
     max_batch: int = 1
     in_flight: int = 1
+    parallel: int = 1
 
     def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
         future: Future[list[RawBoxes]] = Future()

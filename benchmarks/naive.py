@@ -21,7 +21,7 @@ class NaiveTorch:
     One batch after the other; pictures are made floats by torch, where the network is.
     """
 
-    in_flight = 1
+    in_flight = parallel = 1
     max_batch = 256
 
     def __init__(self, network: "nn.Module", card: ModelCard, device: str) -> None:

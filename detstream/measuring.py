@@ -99,11 +99,10 @@ def _run(engine: Engine, images: Sequence[NDArray[np.uint8]]) -> None:
 def _images_s(engine: Engine, canvases: Sequence[NDArray[np.uint8]], batch: int, share: Share) -> float:
     parts = cycle(_parts(engine, list(islice(cycle(canvases), batch))))
     flights: deque[Future[list[RawBoxes]]] = deque()
-    # All but one of those in flight are run at once: so many at a time, lest at the end one runs beside idle cores.
-    at_once = max(1, engine.in_flight - 1)
+    # So many at a time as are run at once, lest at the end one runs beside idle cores.
     begun_s, done = time.perf_counter(), 0
     while not done or not share.done(done, begun_s):
-        for part in islice(parts, at_once):
+        for part in islice(parts, engine.parallel):
             if len(flights) == engine.in_flight:
                 flights.popleft().result()
             flights.append(engine.submit(part))

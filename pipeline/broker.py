@@ -20,11 +20,34 @@ class Delivery:
     """How often it was handed out, this time included: above 1, a consumer died with it."""
 
 
-class Group(Protocol):
-    """One consumer's place in a consumer group of a stream."""
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What entitles to a camera's newest frame, once."""
 
-    def read(self, count: int, block_s: float) -> list[Delivery]:
-        """Return up to `count` entries, or none after `block_s` seconds.
+    key: str
+    """Of the camera's hash."""
+    epoch: int
+    number: int
+    """The seq under which its item was offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The frame of a camera that was its newest when somebody came to look at it."""
+
+    meta: bytes
+    """As it was offered."""
+    previous: int
+    """Seq of the one that was bound before, -1 for none."""
+
+
+class Group(Protocol):
+    """One consumer's place in a consumer group of a stream or of several."""
+
+    def read(self, count: int, block_s: float, streams: Sequence[str] | None = None) -> list[Delivery]:
+        """Return up to `count` entries of each stream, in the order of the streams, or none after `block_s` seconds.
+
+        `streams` are some of the group's, all if not given.
 
         What this consumer had in hand when it died comes first, then what consumers have held for longer than the
         claim time (both one at a time, so that a poisoned entry is alone when it kills again), then new entries.
@@ -37,8 +60,14 @@ class Transaction(Protocol):
     def append(self, stream: str, body: bytes) -> None:
         """Append an entry under an ID that the broker chooses."""
 
-    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
-        """Append an entry under this ID, with plain fields beside the body; a second copy is ignored."""
+    def publish(
+        self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
+    ) -> None:
+        """Append an entry under this ID, with plain fields beside the body; a second copy is ignored.
+
+        About as many as `retain` of the newest entries stay, also if somebody has not dealt with the others; all if
+        it is not given.
+        """
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """Say that these entries are dealt with."""
@@ -46,8 +75,14 @@ class Transaction(Protocol):
     def set_fields(self, key: str, fields: Mapping[str, str | int | float | bytes]) -> None:
         """Set fields of a hash; the others stay."""
 
+    def remove_fields(self, key: str, fields: Sequence[str]) -> None:
+        """Remove fields of a hash; the others stay."""
+
     def add_member(self, key: str, member: str) -> None:
         """Add a member to a set."""
+
+    def remove_member(self, key: str, member: str) -> None:
+        """Remove a member of a set."""
 
 
 class Broker(Protocol):
@@ -63,8 +98,8 @@ class Broker(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Collect commands and send them in one atomic round trip."""
 
-    def group(self, stream: str, group: str, consumer: str) -> Group:
-        """Join a consumer group, made if it is missing, from the stream's first entry on."""
+    def group(self, streams: Sequence[str], group: str, consumer: str) -> Group:
+        """Join a consumer group of these streams, made where it is missing, from a stream's first entry on."""
 
     def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
         """Return up to `count` entries of each stream behind its ID ("0": from the first), or none after `block_s`."""
@@ -78,8 +113,8 @@ class Broker(Protocol):
     def get_fields(self, key: str) -> dict[str, bytes]:
         """Return a hash, empty if there is none."""
 
-    def increment(self, key: str, field: str) -> int:
-        """Add one to a field of a hash, from 0, and return it."""
+    def increment(self, key: str, field: str, least: int = 1) -> int:
+        """Add one to a field of a hash, from 0, raise it to `least` if it is less, and return it."""
 
     def members(self, key: str) -> set[str]:
         """Return the members of a set."""
@@ -89,6 +124,27 @@ class Broker(Protocol):
 
     def release(self, key: str, owner: str) -> None:
         """Give a lease back if it is this owner's."""
+
+    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+        """Make a frame the newest of a camera whose hash is `key`, and append `item` to `stream` unless one waits.
+
+        `item` carries `seq` as its ticket. Return False if the camera has a newer epoch: then nothing is done.
+        """
+
+    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
+        """Take the newest frames of cameras, so that nobody else gets them, and let their next items be appended.
+
+        None for a ticket that is not that of its camera's last item: it has been used, or the camera has a newer epoch.
+        """
+
+    def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
+        """Take a camera's frame that was not offered, as nobody has to look at it; return the one taken before it.
+
+        None, and nothing is done, if an offered one waits to be taken, or if the camera has a newer epoch.
+        """
+
+    def withdraw(self, key: str, epoch: int) -> None:
+        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""

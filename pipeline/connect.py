@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.broker import Broker
 from pipeline.errors import BrokerError, BrokerUnreachableError, ConfigError
 from pipeline.frame_store import FrameStore
+from pipeline.memory import Budget
 from pipeline.redis_broker import RedisBroker
 from pipeline.redis_store import RedisStore
 from pipeline.ring_folder import default_folder
@@ -33,6 +34,12 @@ def open_broker(settings: KernelSettings) -> Broker:
         raise
     except BrokerError as error:
         raise ConfigError(f"redis.url: {error}") from error
+
+
+def retained(settings: KernelSettings) -> int:
+    """Return how many published frames a source keeps for late readers."""
+    retain = settings.flow.retain
+    return retain if settings.memory_mb is None else Budget(settings.memory_mb).retained(retain)
 
 
 def ring_folder(settings: KernelSettings) -> Path:

@@ -15,9 +15,9 @@ class FrameWriter(Protocol):
     """One epoch of one source, as its decoder sees it."""
 
     def put(self, meta: FrameMeta, pictures: Pictures) -> None:
-        """Store the pictures of a frame; those of the frame `slots` earlier are gone then.
+        """Store the pictures of a frame; those of the frame put `slots` puts earlier are gone then.
 
-        Frames come in the order of their numbers.
+        Frames come in the order of their numbers, not necessarily all of them.
 
         Raises:
             FrameStoreError: the store is full, or the pictures are together larger than a slot.

@@ -1,9 +1,11 @@
 """Every key and stream name in Redis, and nothing else."""
 
 FRAMES = "frames"
-"""Work queue of the detectors: one `FrameMeta` an entry."""
+"""Work queue of the detectors: the frames of recordings, one `FrameMeta` an entry."""
+LIVE = "live"
+"""Work queue of the detectors: cameras with something new, one `LiveItem` a camera at a time."""
 DETECTORS = "detectors"
-"""The consumer group that shares `FRAMES`."""
+"""The consumer group that shares `LIVE` and `FRAMES`."""
 RAW = "raw"
 """What detectors found, in any order, with duplicates: `Detections` and `EndOfSource`."""
 TRACKER = "tracker"
@@ -12,9 +14,13 @@ ANNOTATOR = "annotator"
 """The annotator's name in leases and positions."""
 DEAD_LETTERS = "dead-letters"
 """Entries that were damaged or delivered too often, with the reason."""
-SOURCES = "sources"
+SOURCES = "source-names"
 """Set of the names of all sources that a decoder has announced."""
+STATES = "sources"
+"""Public stream of what becomes of cameras: one `SourceState` an entry."""
 
+REGISTRY = "registry"
+"""Hash: which cameras there shall be, a `Wish` each."""
 EPOCHS = "epochs"
 """Hash that counts the epochs of all sources."""
 ENGINES = "engines"
@@ -31,6 +37,11 @@ def detections(source: str) -> str:
 def ledger(source: str) -> str:
     """Return the hash of a source's epoch, positions and counts."""
     return f"source:{source}"
+
+
+def live(source: str) -> str:
+    """Return the hash of a camera's newest frame, of the last one that was taken, and of the item that waits."""
+    return f"live:{source}"
 
 
 def checkpoint(source: str) -> str:

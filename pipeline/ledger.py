@@ -23,6 +23,11 @@ class Standing:
         return self.number("epoch", 0)
 
     @property
+    def live(self) -> bool:
+        """Whether the source is a camera."""
+        return bool(self.number("live", 0))
+
+    @property
     def rewinds(self) -> int:
         """How often a sink asked for pixels that it had let go."""
         return self.number("rewinds", 0)
@@ -53,7 +58,10 @@ class Standing:
         return self.number("published", -1)
 
     def finished(self, required: Sequence[str]) -> bool:
-        """Return whether all required consumers have the whole source in its final form."""
+        """Return whether all required consumers have the whole source in its final form; a camera may come back."""
+        if self.live:
+            over = [self.number(field, 0) for field in ("ended", *(f"finished.{name}" for name in required))]
+            return self.epoch > 0 and min(over) >= self.epoch
         if not required:
             return self.frames is not None and self.published + 1 >= self.frames and "ended" in self.fields
         return all(f"finished.{consumer}" in self.fields for consumer in required)
@@ -87,16 +95,17 @@ class Ledger:
         """Return what is written now."""
         return Standing(self._broker.get_fields(self._key))
 
-    def begin_epoch(self) -> int:
+    def begin_epoch(self, *, live: bool = False) -> int:
         """Return the number of a new epoch; whatever carries an older one is refused from now on.
 
         Numbers are counted over all sources and never used twice, so that nothing left over from an earlier run of a
-        source can pass for this one's.
+        source can pass for this one's. They are not less than the milliseconds since 1970, so that they also grow over
+        a broker that has lost its memory. `live`: the source is a camera.
         """
-        number = self._broker.increment(keys.EPOCHS, "newest")
+        number = self._broker.increment(keys.EPOCHS, "newest", time.time_ns() // 1_000_000)
         started = {} if "started_ns" in self.read().fields else {"started_ns": time.time_ns()}
         with self._broker.transaction() as transaction:
-            self.write_in(transaction, {"epoch": number} | started)
+            self.write_in(transaction, {"epoch": number, "live": int(live)} | started)
             transaction.add_member(keys.SOURCES, self.source)
         return number
 
@@ -115,4 +124,4 @@ class Ledger:
 
     def all_keys(self) -> list[str]:
         """Return all keys that belong to the source, to be deleted before it is done anew."""
-        return [self._key, keys.checkpoint(self.source), keys.detections(self.source)]
+        return [self._key, keys.checkpoint(self.source), keys.detections(self.source), keys.live(self.source)]

@@ -1,12 +1,15 @@
 """Values inside messages: arrays as bytes, and checks of what came off the wire."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import MessageError
+
+T = TypeVar("T")
 
 
 def pack_array(array: NDArray[Any]) -> list[Any]:
@@ -92,3 +95,20 @@ def as_integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise MessageError(f"{value!r:.80} is no integer")
     return value
+
+
+def as_box(value: Any) -> tuple[int, int, int, int]:
+    """Return a value that must be a list of four integers from 0: left, top, right, bottom.
+
+    Raises:
+        MessageError: it is none.
+    """
+    if not isinstance(value, list) or len(value) != 4:
+        raise MessageError(f"{value!r:.80} is no box")
+    left, top, right, bottom = (as_count(side) for side in value)
+    return left, top, right, bottom
+
+
+def optional(read: Callable[[Any], T], value: Any) -> T | None:
+    """Return None as it is, and all else as `read` returns it."""
+    return None if value is None else read(value)

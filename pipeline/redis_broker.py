@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from pipeline.broker import Delivery
+from pipeline import redis_live
+from pipeline.broker import Bound, Delivery, Ticket
 from pipeline.errors import BrokerError
 from pipeline.redis_connection import MAX_BLOCK_S, RedisConnection
 from pipeline.redis_group import BODY, RedisGroup
@@ -23,6 +24,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+_INCREMENT: Final = """
+local number = math.max(tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0') + 1, tonumber(ARGV[2]))
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', number))
+return number
+"""
 _SECOND_COPY: Final = "equal or smaller"
 
 
@@ -37,9 +43,12 @@ class RedisTransaction:
     def append(self, stream: str, body: bytes) -> None:
         self.commands.append(("XADD", stream, "*", BODY, body))
 
-    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
+    def publish(
+        self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
+    ) -> None:
         self.published.add(len(self.commands))
-        self.commands.append(("XADD", stream, entry_id, *_flat(fields), BODY, body))
+        limit = () if retain is None else ("MAXLEN", "~", retain)
+        self.commands.append(("XADD", stream, *limit, entry_id, *_flat(fields), BODY, body))
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if ids:
@@ -49,8 +58,15 @@ class RedisTransaction:
         if fields:
             self.commands.append(("HSET", key, *_flat(fields)))
 
+    def remove_fields(self, key: str, fields: Sequence[str]) -> None:
+        if fields:
+            self.commands.append(("HDEL", key, *fields))
+
     def add_member(self, key: str, member: str) -> None:
         self.commands.append(("SADD", key, member))
+
+    def remove_member(self, key: str, member: str) -> None:
+        self.commands.append(("SREM", key, member))
 
 
 class RedisBroker:
@@ -76,9 +92,9 @@ class RedisBroker:
         if transaction.commands:
             self._execute(transaction)
 
-    def group(self, stream: str, group: str, consumer: str) -> RedisGroup:
-        """Join a consumer group, made if it is missing, from the stream's first entry on."""
-        return RedisGroup(self._connection, stream, group, consumer, self._claim_after_s)
+    def group(self, streams: Sequence[str], group: str, consumer: str) -> RedisGroup:
+        """Join a consumer group of these streams, made where it is missing, from a stream's first entry on."""
+        return RedisGroup(self._connection, streams, group, consumer, self._claim_after_s)
 
     def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
         """Return up to `count` entries of each stream behind the given ID, or none after `block_s`."""
@@ -105,9 +121,9 @@ class RedisBroker:
         found: Any = self._connection.call(lambda client: client.hgetall(key))
         return {name.decode(): value for name, value in found.items()}
 
-    def increment(self, key: str, field: str) -> int:
-        """Add one to a field of a hash, from 0, and return it."""
-        found: Any = self._connection.call(lambda client: client.hincrby(key, field))
+    def increment(self, key: str, field: str, least: int = 1) -> int:
+        """Add one to a field of a hash, from 0, raise it to `least` if it is less, and return it."""
+        found: Any = self._connection.call(lambda client: client.eval(_INCREMENT, 1, key, field, least))
         return int(found)
 
     def members(self, key: str) -> set[str]:
@@ -124,6 +140,22 @@ class RedisBroker:
     def release(self, key: str, owner: str) -> None:
         """Give a lease back if it is this owner's."""
         self._connection.call(lambda client: client.eval(_RELEASE, 1, key, owner))
+
+    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+        """Make a frame the newest of a camera, and append an item unless one waits; False if its epoch is over."""
+        return self._connection.call(lambda client: redis_live.offer(client, key, stream, epoch, seq, meta, item))
+
+    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
+        """Take the newest frames of cameras; None for a ticket that is not its camera's last one."""
+        return self._connection.call(lambda client: redis_live.bind(client, tickets))
+
+    def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
+        """Take a frame of a camera that nobody has to look at; None if another waits, or the epoch is over."""
+        return self._connection.call(lambda client: redis_live.pass_over(client, key, epoch, seq))
+
+    def withdraw(self, key: str, epoch: int) -> None:
+        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch."""
+        self._connection.call(lambda client: redis_live.withdraw(client, key, epoch))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""

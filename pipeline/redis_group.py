@@ -1,9 +1,9 @@
-"""A consumer's place in a consumer group of a Redis stream."""
+"""A consumer's place in a consumer group of Redis streams."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from pipeline.broker import Delivery
 from pipeline.redis_connection import MAX_BLOCK_S, RedisConnection
 
-T = TypeVar("T")
+_Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 BODY: Final = b"body"
 _AT_ONCE: Final = 1024
@@ -23,52 +23,57 @@ class RedisGroup:
     """Reads as one consumer: what it held when it died, then what others hold too long, then what is new."""
 
     def __init__(
-        self, connection: RedisConnection, stream: str, group: str, consumer: str, claim_after_s: float
+        self, connection: RedisConnection, streams: Sequence[str], group: str, consumer: str, claim_after_s: float
     ) -> None:
         self._connection = connection
-        self._stream, self._group, self._consumer = stream, group, consumer
+        self._streams, self._group, self._consumer = tuple(streams), group, consumer
         self._claim_after_s = claim_after_s
         self._next_claim = time.monotonic()
-        self._cursor: str | None = "0"  # in what we held when we died; None behind its end
-        self._in_hand: deque[str] = deque(maxlen=_AT_ONCE)
+        # Where to go on in what we held when we died, by stream; behind its end, the stream is missing.
+        self._cursors = dict.fromkeys(self._streams, "0")
+        self._in_hand: deque[tuple[str, str]] = deque(maxlen=_AT_ONCE)
         connection.call(self._create)
 
-    def read(self, count: int, block_s: float) -> list[Delivery]:
-        """Return up to `count` entries, or none after `block_s` seconds."""
-        deadline = time.monotonic() + block_s
+    def read(self, count: int, block_s: float, streams: Sequence[str] | None = None) -> list[Delivery]:
+        """Return up to `count` entries of each stream, or none after `block_s` seconds."""
+        deadline, wanted = time.monotonic() + block_s, streams or self._streams
         while True:
-            found = self._own() or self._claimed() or self._new(count, min(deadline, self._next_claim))
-            self._in_hand.extend(delivery.id for delivery in found)
+            found = self._own() or self._claimed() or self._new(wanted, count, min(deadline, self._next_claim))
+            self._in_hand.extend((delivery.stream, delivery.id) for delivery in found)
             if found or time.monotonic() >= deadline:
                 return found
 
     def _own(self) -> list[Delivery]:
-        while self._cursor is not None:
-            entries = self._read_group(self._cursor, 1, None)
-            self._cursor = entries[0][0].decode() if entries else None
+        while self._cursors:
+            stream, cursor = next(iter(self._cursors.items()))
+            entries = [entry for _, entry in self._read_group({stream: cursor}, 1, None)]
+            if not entries:
+                del self._cursors[stream]
             for entry_id, fields in entries:
+                self._cursors[stream] = entry_id.decode()
                 if fields:
-                    return [self._delivery(entry_id, fields, self._deliveries(entry_id))]
-                self._drop_deleted(entry_id)
+                    return [_delivery(stream, entry_id, fields, self._deliveries(stream, entry_id))]
+                self._drop_deleted(stream, entry_id)
         return []
 
     def _claimed(self) -> list[Delivery]:
         now = time.monotonic()
         if now < self._next_claim:
             return []
-        for entry in self._idle():
-            if found := self._claim(entry):
-                return found
+        for stream in self._streams:
+            for entry in self._idle(stream):
+                if found := self._claim(stream, entry):
+                    return found
         self._next_claim = now + self._claim_after_s / 2
         return []
 
-    def _new(self, count: int, until: float) -> list[Delivery]:
+    def _new(self, streams: Sequence[str], count: int, until: float) -> list[Delivery]:
         block_s = min(until - time.monotonic(), MAX_BLOCK_S)
-        # 0 would block for ever.
-        entries = self._read_group(">", count, max(1, int(block_s * 1000)) if block_s > 0 else None)
-        return [self._delivery(entry_id, fields, 1) for entry_id, fields in entries]
+        block_ms = max(1, int(block_s * 1000)) if block_s > 0 else None  # 0 would block for ever
+        new = self._read_group(dict.fromkeys(streams, ">"), count, block_ms)
+        return [_delivery(stream, entry_id, fields, 1) for stream, (entry_id, fields) in new]
 
-    def _idle(self) -> list[Any]:
+    def _idle(self, stream: str) -> list[Any]:
         """Return the entries that nobody has touched for the claim time, but those that we know to be in our hands.
 
         Ours among them are those whose delivery was lost with a connection. XAUTOCLAIM can't make the difference, and
@@ -76,42 +81,42 @@ class RedisGroup:
         """
         idle = self._call(
             lambda client: client.xpending_range(
-                self._stream, self._group, "-", "+", _IDLE_AT_ONCE, idle=self._claim_after_ms
+                stream, self._group, "-", "+", _IDLE_AT_ONCE, idle=self._claim_after_ms
             )
         )
-        ours = self._consumer.encode()
-        return [
-            entry for entry in idle if entry["consumer"] != ours or entry["message_id"].decode() not in self._in_hand
-        ]
+        return [entry for entry in idle if not self._holds(stream, entry)]
 
-    def _claim(self, entry: Any) -> list[Delivery]:
+    def _holds(self, stream: str, entry: Any) -> bool:
+        ours = entry["consumer"] == self._consumer.encode()
+        return ours and (stream, entry["message_id"].decode()) in self._in_hand
+
+    def _claim(self, stream: str, entry: Any) -> list[Delivery]:
         entry_id = entry["message_id"]
         claimed = self._call(
-            lambda client: client.xclaim(self._stream, self._group, self._consumer, self._claim_after_ms, [entry_id])
+            lambda client: client.xclaim(stream, self._group, self._consumer, self._claim_after_ms, [entry_id])
         )
         if not claimed:  # another was faster, or it was deleted (Redis >= 7 drops it then)
             return []
         fields = claimed[0][1]
         if not fields:  # deleted (Redis 6.2)
-            self._drop_deleted(entry_id)
+            self._drop_deleted(stream, entry_id)
             return []
-        return [self._delivery(entry_id, fields, entry["times_delivered"] + 1)]
+        return [_delivery(stream, entry_id, fields, entry["times_delivered"] + 1)]
 
-    def _deliveries(self, entry_id: bytes) -> int:
-        pending = self._call(lambda client: client.xpending_range(self._stream, self._group, entry_id, entry_id, 1))
+    def _deliveries(self, stream: str, entry_id: bytes) -> int:
+        pending = self._call(lambda client: client.xpending_range(stream, self._group, entry_id, entry_id, 1))
         return int(pending[0]["times_delivered"]) if pending else 1
 
-    def _drop_deleted(self, entry_id: bytes) -> None:
-        self._call(lambda client: client.xack(self._stream, self._group, entry_id))
+    def _drop_deleted(self, stream: str, entry_id: bytes) -> None:
+        self._call(lambda client: client.xack(stream, self._group, entry_id))
 
-    def _read_group(self, after: str, count: int, block_ms: int | None) -> Sequence[tuple[bytes, dict[bytes, bytes]]]:
+    def _read_group(self, after: Mapping[str, str], count: int, block_ms: int | None) -> list[tuple[str, _Entry]]:
+        """Return entries with the names of their streams, which come in the order of `after`."""
+        streams: dict[Any, Any] = dict(after)
         reply: Any = self._call(
-            lambda client: client.xreadgroup(
-                self._group, self._consumer, {self._stream: after}, count=count, block=block_ms
-            )
+            lambda client: client.xreadgroup(self._group, self._consumer, streams, count=count, block=block_ms)
         )
-        entries: Sequence[tuple[bytes, dict[bytes, bytes]]] = reply[0][1] if reply else []
-        return entries
+        return [(name.decode(), entry) for name, entries in reply or () for entry in entries]
 
     def _call(self, command: Callable[[Redis], Any]) -> Any:
         def attempt(client: Redis) -> Any:
@@ -126,15 +131,17 @@ class RedisGroup:
         return self._connection.call(attempt)
 
     def _create(self, client: Redis) -> None:
-        try:
-            client.xgroup_create(self._stream, self._group, "0", mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-
-    def _delivery(self, entry_id: bytes, fields: dict[bytes, bytes], deliveries: int) -> Delivery:
-        return Delivery(self._stream, entry_id.decode(), fields.get(BODY, b""), deliveries)
+        for stream in self._streams:
+            try:
+                client.xgroup_create(stream, self._group, "0", mkstream=True)
+            except ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
 
     @property
     def _claim_after_ms(self) -> int:
         return max(1, int(self._claim_after_s * 1000))
+
+
+def _delivery(stream: str, entry_id: bytes, fields: dict[bytes, bytes], deliveries: int) -> Delivery:
+    return Delivery(stream, entry_id.decode(), fields.get(BODY, b""), deliveries)

@@ -1,7 +1,7 @@
 """The keys of the frames of one epoch in Redis.
 
-A hash a source names its epochs that have frames, with the newest seq and the number of slots of each: so a reader can
-tell a frame that is gone from one that is to come, and the next epoch finds what a killed owner has left.
+A hash a source names its epochs that have frames, with the newest and the oldest seq of each: so a reader can tell a
+frame that is gone from one that is to come, and the next epoch finds what a killed owner has left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _MB: Final = 1 << 20
 
 
 class Room:
-    """The keys of one epoch: those of its frames, and its newest seq and slots as a field of the source's hash."""
+    """The keys of one epoch: those of its frames, and its newest and oldest seq as a field of the source's hash."""
 
     def __init__(self, source: str, epoch: int, slots: int, slot_bytes: int) -> None:
         self.slots = slots
@@ -30,17 +30,18 @@ class Room:
         rooms: Mapping[bytes, bytes] = cast(Any, redis.hgetall(_rooms(self._source)))
         for field, value in rooms.items():
             if int(field) <= self._epoch:
-                newest, slots = (int(number) for number in value.split(b":"))
-                self._remove(redis, int(field), range(max(newest - slots + 1, 0), newest + 1))
+                newest, oldest = (int(number) for number in value.split(b":"))
+                self._remove(redis, int(field), range(oldest, newest + 1))
         self._check_memory(redis)
-        redis.hset(_rooms(self._source), str(self._epoch), f"-1:{self.slots}")
+        redis.hset(_rooms(self._source), str(self._epoch), "-1:0")
 
-    def put(self, redis: Redis, seq: int, fields: Mapping[str, bytes], expired: Sequence[int]) -> None:
+    def put(self, redis: Redis, seq: int, fields: Mapping[str, bytes], expired: Sequence[int], oldest: int) -> None:
+        """Store a frame and remove those that have expired; `oldest` is the first of those that are left."""
         key = self._key(seq)
         with redis.pipeline(transaction=True) as commands:
             commands.unlink(key, *(self._key(old) for old in expired))
             commands.hset(key, mapping=cast(Any, fields))
-            commands.hset(_rooms(self._source), str(self._epoch), f"{seq}:{self.slots}")
+            commands.hset(_rooms(self._source), str(self._epoch), f"{seq}:{oldest}")
             commands.execute()
 
     def remove(self, redis: Redis, stored: Sequence[int]) -> None:

@@ -4,7 +4,6 @@ Nothing is left behind by an owner that stops; what a killed one leaves is remov
 """
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
@@ -50,11 +49,11 @@ class RedisWriter:
         self._connection = connection
         self._room = room
         self._encode = encode
-        self._stored: deque[int] = deque()
+        self._stored: list[int] = []
         self._closed = False
 
     def put(self, meta: FrameMeta, pictures: Pictures) -> None:
-        """Store the pictures of a frame; those of the frame `slots` earlier are gone then.
+        """Store the pictures of a frame; those of the frame put `slots` puts earlier are gone then.
 
         Raises:
             FrameStoreError: the pictures are too large for a slot, Redis is full, or the writer was closed.
@@ -64,16 +63,16 @@ class RedisWriter:
         self._check(meta.seq, sum(image.nbytes for image in present.values()))
         # A field without a picture, as Redis has no empty hashes.
         fields = {"seq": str(meta.seq).encode(), **{name: self._encode(image) for name, image in present.items()}}
-        expired = [seq for seq in self._stored if seq <= meta.seq - self._room.slots]
-        _call(self._connection, lambda redis: self._room.put(redis, meta.seq, fields, expired))
-        self._stored = deque(seq for seq in self._stored if seq not in expired)
-        self._stored.append(meta.seq)
+        stored = [*self._stored, meta.seq]
+        expired, kept = stored[: -self._room.slots], stored[-self._room.slots :]
+        _call(self._connection, lambda redis: self._room.put(redis, meta.seq, fields, expired, kept[0]))
+        self._stored = kept
 
     def close(self) -> None:
         """Remove the epoch's frames."""
         if not self._closed:
             self._closed = True
-            _call(self._connection, lambda redis: self._room.remove(redis, list(self._stored)))
+            _call(self._connection, lambda redis: self._room.remove(redis, self._stored))
 
     def _check(self, seq: int, size: int) -> None:
         if self._closed:

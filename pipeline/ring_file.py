@@ -70,6 +70,7 @@ class RingFile:
         self._pixels = len(self._bytes) - self._slots * _pages(self._slot_bytes)
         self._name = name
         self._fence = _Fence()
+        self._writes = 0
 
     @classmethod
     def format(cls, file: int, name: str, slots: int, slot_bytes: int, owner: str) -> "RingFile":
@@ -103,7 +104,7 @@ class RingFile:
             return cls(memory, name), os.fstat(file.fileno()).st_ino
 
     def write(self, seq: int, pictures: Pictures) -> None:
-        """Store a frame's pictures over those of the frame `slots` earlier.
+        """Store a frame's pictures over those of the frame written `slots` writes earlier.
 
         Raises:
             FrameStoreError: they are too large together.
@@ -111,12 +112,14 @@ class RingFile:
         images = (pictures.detect, pictures.full)
         sizes = [(0, 0) if image is None else image.shape[:2] for image in images]
         self._check_size(seq, sum(0 if image is None else image.nbytes for image in images))
-        slot = self._table[seq % self._slots]
+        place = self._writes % self._slots
+        self._writes += 1
+        slot = self._table[place]
         busy = int(slot[0]) | 1
         slot[0] = busy
         self._fence()
         slot[1:6] = (seq, *sizes[0], *sizes[1])
-        for image, area in zip(images, self._areas(seq, sizes), strict=True):
+        for image, area in zip(images, self._areas(place, sizes), strict=True):
             if image is not None:
                 area[...] = image
         self._fence()
@@ -133,7 +136,10 @@ class RingFile:
         """
         newest = int(self._header[_NEWEST])
         self._fence()
-        slot = self._table[seq % self._slots]
+        places = np.flatnonzero(self._table[:, 1] == seq)  # of a camera, only some frames are stored
+        if not len(places):
+            raise self._absence(seq, newest)
+        slot = self._table[places[0]]
         generation = int(slot[0])
         self._fence()
         found, *numbers = slot[1:6].tolist()
@@ -141,7 +147,7 @@ class RingFile:
         if found != seq or generation % 2 or slot[0] != generation:
             raise self._absence(seq, newest)
         sizes = [(numbers[0], numbers[1]), (numbers[2], numbers[3])]
-        area = self._areas(seq, sizes)[picture == "full"]
+        area = self._areas(int(places[0]), sizes)[picture == "full"]
         if not area.size:
             raise FrameExpiredError(f"frame {seq} of {self._name} was stored without a picture '{picture}'")
         image = area.copy()
@@ -150,9 +156,9 @@ class RingFile:
             raise self._absence(seq, seq)
         return image
 
-    def _areas(self, seq: int, sizes: list[tuple[int, int]]) -> list[NDArray[np.uint8]]:
-        """Return where the pictures of a frame lie, one behind the other, as arrays of their shape."""
-        start = self._pixels + seq % self._slots * _pages(self._slot_bytes)
+    def _areas(self, place: int, sizes: list[tuple[int, int]]) -> list[NDArray[np.uint8]]:
+        """Return where the pictures in a slot lie, one behind the other, as arrays of their shape."""
+        start = self._pixels + place * _pages(self._slot_bytes)
         areas = []
         for height, width in sizes:
             stop = start + height * width * 3

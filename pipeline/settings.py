@@ -76,6 +76,8 @@ class KernelSettings(BaseSettings):
     name: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     """This process in consumer groups and leases: one that comes back under its old name goes on at once."""
     log_level: typing.Literal["debug", "info", "warning", "error"] = "info"
+    secret_key: str | None = Field(default=None, min_length=16, repr=False)
+    """Any text that is hard to guess, the same for all: URLs of cameras are sealed with it in Redis."""
 
     @classmethod
     def settings_customise_sources(
@@ -122,7 +124,7 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def explain(kind: type[BaseSettings], error: ErrorDetails) -> str:
+def explain(kind: type[BaseModel], error: ErrorDetails) -> str:
     """Return what is wrong in one line: the key, the value and what is allowed; passwords in URLs left out."""
     path = [str(part) for part in error["loc"]]
     name, message = ".".join(path), error["msg"]
@@ -141,6 +143,11 @@ def explain(kind: type[BaseSettings], error: ErrorDetails) -> str:
 def bare_environment() -> dict[str, str]:
     """Return the environment without our settings, for a process whose settings are all in its file."""
     return {name: value for name, value in os.environ.items() if not _is_setting(name)}
+
+
+def variables() -> dict[str, str]:
+    """Return what `${NAME}` in a camera's URL may stand for: the environment without our settings."""
+    return bare_environment()
 
 
 def weights_folder() -> Path:

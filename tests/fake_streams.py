@@ -39,6 +39,9 @@ class Stream:
     def trim(self, before: EntryId) -> None:
         self.entries = {entry: body for entry, body in self.entries.items() if entry >= before}
 
+    def keep(self, most: int) -> None:
+        self.entries = {entry: self.entries[entry] for entry in sorted(self.entries)[-most:]}
+
     def behind(self, after: EntryId, count: int) -> list[EntryId]:
         return sorted(entry for entry in self.entries if entry > after)[:count]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Bound, Delivery, Ticket
 from tests.fake_streams import EntryId, GroupState, Pending, Stream, Value, as_bytes, id_text, parse_id
 
 _POLL_S: Final = 0.02
@@ -36,9 +36,9 @@ class MemoryBroker:
                 command()
             self.changed.notify_all()
 
-    def group(self, stream: str, group: str, consumer: str) -> "MemoryGroup":
+    def group(self, streams: Sequence[str], group: str, consumer: str) -> "MemoryGroup":
         with self.changed:
-            return MemoryGroup(self, stream, group, consumer)
+            return MemoryGroup(self, streams, group, consumer)
 
     def read(self, after: Mapping[str, str], count: int, block_s: float) -> list[Delivery]:
         return self.wait_for(lambda: self._behind(after, count), block_s)
@@ -58,10 +58,10 @@ class MemoryBroker:
         with self.changed:
             return dict(self.hashes.get(key, {}))
 
-    def increment(self, key: str, field: str) -> int:
+    def increment(self, key: str, field: str, least: int = 1) -> int:
         with self.changed:
             fields = self.hashes.setdefault(key, {})
-            number = int(fields.get(field, b"0")) + 1
+            number = max(int(fields.get(field, b"0")) + 1, least)
             fields[field] = b"%d" % number
             return number
 
@@ -80,6 +80,48 @@ class MemoryBroker:
         with self.changed:
             if key in self.leases and not self._other_owns(key, owner):
                 del self.leases[key]
+
+    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+        with self.changed:
+            fields = self.hashes.setdefault(key, {})
+            known = int(fields.get("epoch", b"0"))
+            if known > epoch:
+                return False
+            waits = known == epoch and fields.get("ticket")
+            fields.update(epoch=b"%d" % epoch, newest=b"%d" % seq, meta=meta)
+            if not waits:
+                fields["ticket"] = b"%d" % seq
+                self.stream(stream).add(self.next_id(stream), item, {})
+                self.changed.notify_all()
+            return True
+
+    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
+        with self.changed:
+            return [self._bind(ticket) for ticket in tickets]
+
+    def _bind(self, ticket: Ticket) -> Bound | None:
+        fields = self.hashes.get(ticket.key, {})
+        if (fields.get("epoch"), fields.get("ticket")) != (b"%d" % ticket.epoch, b"%d" % ticket.number):
+            return None
+        previous = int(fields.get("bound", b"-1"))
+        fields.update(ticket=b"", bound=fields["newest"])
+        return Bound(fields["meta"], previous)
+
+    def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
+        with self.changed:
+            fields = self.hashes.setdefault(key, {})
+            known = int(fields.get("epoch", b"0"))
+            if known > epoch or (known == epoch and fields.get("ticket")):
+                return None
+            previous = int(fields.get("bound", b"-1"))
+            fields.update(epoch=b"%d" % epoch, ticket=b"", bound=b"%d" % seq)
+            return previous
+
+    def withdraw(self, key: str, epoch: int) -> None:
+        with self.changed:
+            fields = self.hashes.get(key, {})
+            if fields.get("epoch") == b"%d" % epoch:
+                fields["ticket"] = b""
 
     def delete(self, keys: Sequence[str]) -> None:
         with self.changed:
@@ -136,22 +178,38 @@ class MemoryTransaction:
         broker = self._broker
         self.commands.append(lambda: broker.stream(stream).add(broker.next_id(stream), body, {}))
 
-    def publish(self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int]) -> None:
+    def publish(
+        self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
+    ) -> None:
         broker = self._broker
         chosen = entry_id == CHOSEN_BY_THE_BROKER
         self.commands.append(
             lambda: broker.stream(stream).add(broker.next_id(stream) if chosen else parse_id(entry_id), body, fields)
         )
+        if retain is not None:
+            self.commands.append(lambda: broker.stream(stream).keep(retain))
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
-        self.commands.append(lambda: self._ack(stream, group, ids))
+        dealt_with = list(ids)
+        self.commands.append(lambda: self._ack(stream, group, dealt_with))
 
     def set_fields(self, key: str, fields: Mapping[str, Value]) -> None:
         values = {name: as_bytes(value) for name, value in fields.items()}
         self.commands.append(lambda: self._broker.hashes.setdefault(key, {}).update(values))
 
+    def remove_fields(self, key: str, fields: Sequence[str]) -> None:
+        gone = set(fields)
+        self.commands.append(lambda: self._keep(key, gone))
+
     def add_member(self, key: str, member: str) -> None:
         self.commands.append(lambda: self._broker.sets.setdefault(key, set()).add(member))
+
+    def remove_member(self, key: str, member: str) -> None:
+        self.commands.append(lambda: self._broker.sets.get(key, set()).discard(member))
+
+    def _keep(self, key: str, gone: set[str]) -> None:
+        found = self._broker.hashes.get(key, {})
+        self._broker.hashes[key] = {name: value for name, value in found.items() if name not in gone}
 
     def _ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         state = self._broker.stream(stream).groups.get(group, GroupState())
@@ -162,51 +220,60 @@ class MemoryTransaction:
 class MemoryGroup:
     """A consumer's place in a group."""
 
-    def __init__(self, broker: MemoryBroker, stream: str, group: str, consumer: str) -> None:
+    def __init__(self, broker: MemoryBroker, streams: Sequence[str], group: str, consumer: str) -> None:
         self._broker = broker
-        self._stream, self._group, self._consumer = stream, group, consumer
-        state = self._state().pending
-        self._own_left = sorted(entry for entry in state if state[entry].consumer == consumer)
-        self._in_hand: set[EntryId] = set()
+        self._streams, self._group, self._consumer = streams, group, consumer
+        self._own_left = [
+            (stream, entry)
+            for stream in streams
+            for entry, pending in sorted(self._state(stream).pending.items())
+            if pending.consumer == consumer
+        ]
+        self._in_hand: set[tuple[str, EntryId]] = set()
 
-    def read(self, count: int, block_s: float) -> list[Delivery]:
-        return self._broker.wait_for(lambda: self._own() or self._claimed() or self._new(count), block_s)
+    def read(self, count: int, block_s: float, streams: Sequence[str] | None = None) -> list[Delivery]:
+        wanted = streams or self._streams
+        return self._broker.wait_for(lambda: self._own() or self._claimed() or self._new(wanted, count), block_s)
 
-    def _state(self) -> GroupState:
-        return self._broker.stream(self._stream).groups.setdefault(self._group, GroupState())
+    def _state(self, stream: str) -> GroupState:
+        return self._broker.stream(stream).groups.setdefault(self._group, GroupState())
 
     def _own(self) -> list[Delivery]:
         while self._own_left:
-            entry = self._own_left.pop(0)
-            if found := self._again(entry, self._state().pending.get(entry)):
+            stream, entry = self._own_left.pop(0)
+            if found := self._again(stream, entry, self._state(stream).pending.get(entry)):
                 return found
         return []
 
     def _claimed(self) -> list[Delivery]:
         now = self._broker.clock()
-        for entry, pending in sorted(self._state().pending.items()):
-            ours = pending.consumer == self._consumer and entry in self._in_hand
-            due = not ours and now - pending.since_s >= self._broker.claim_after_s
-            if due and (found := self._again(entry, pending)):
-                return found
+        for stream in self._streams:
+            for entry, pending in sorted(self._state(stream).pending.items()):
+                ours = pending.consumer == self._consumer and (stream, entry) in self._in_hand
+                due = not ours and now - pending.since_s >= self._broker.claim_after_s
+                if due and (found := self._again(stream, entry, pending)):
+                    return found
         return []
 
-    def _again(self, entry: EntryId, pending: Pending | None) -> list[Delivery]:
-        state = self._state()
-        if pending is None or entry not in self._broker.stream(self._stream).entries:
+    def _again(self, stream: str, entry: EntryId, pending: Pending | None) -> list[Delivery]:
+        state = self._state(stream)
+        if pending is None or entry not in self._broker.stream(stream).entries:
             state.pending.pop(entry, None)  # acknowledged or removed meanwhile
             return []
         state.pending[entry] = Pending(self._consumer, self._broker.clock(), pending.deliveries + 1)
-        return [self._delivery(entry, pending.deliveries + 1)]
+        return [self._delivery(stream, entry, pending.deliveries + 1)]
 
-    def _new(self, count: int) -> list[Delivery]:
-        state = self._state()
-        found = self._broker.stream(self._stream).behind(state.last, count)
+    def _new(self, streams: Sequence[str], count: int) -> list[Delivery]:
+        return [delivery for stream in streams for delivery in self._new_of(stream, count)]
+
+    def _new_of(self, stream: str, count: int) -> list[Delivery]:
+        state = self._state(stream)
+        found = self._broker.stream(stream).behind(state.last, count)
         for entry in found:
             state.last = entry
             state.pending[entry] = Pending(self._consumer, self._broker.clock())
-        return [self._delivery(entry, 1) for entry in found]
+        return [self._delivery(stream, entry, 1) for entry in found]
 
-    def _delivery(self, entry: EntryId, deliveries: int) -> Delivery:
-        self._in_hand.add(entry)
-        return Delivery(self._stream, id_text(entry), self._broker.stream(self._stream).entries[entry], deliveries)
+    def _delivery(self, stream: str, entry: EntryId, deliveries: int) -> Delivery:
+        self._in_hand.add((stream, entry))
+        return Delivery(stream, id_text(entry), self._broker.stream(stream).entries[entry], deliveries)

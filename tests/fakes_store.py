@@ -30,8 +30,8 @@ class MemoryWriter:
             raise FrameStoreError(f"{self._title} is closed, or frame {meta.seq} is too large for a slot")
         self.frames[meta.seq] = Pictures(copied(pictures.detect), copied(pictures.full))
         self.newest = meta.seq
-        for seq in [seq for seq in self.frames if seq <= meta.seq - self._slots]:
-            del self.frames[seq]
+        while len(self.frames) > self._slots:
+            del self.frames[next(iter(self.frames))]
 
     def close(self) -> None:
         self.closed = True

@@ -63,5 +63,5 @@ def test_folders_in_the_settings_for_containers_are_mounted() -> None:
     file = ROOT / "docker/config.yaml"
     assert str(load(AnnotatorRoot, file).annotator.output) in mounted["annotator"]
     assert str(load(DecoderRoot, file).ring_folder) in mounted["decoder"]
-    for source in load(DecoderRoot, file).decoder.sources:
-        assert str(source.source.path.parent) in mounted["decoder"]
+    for _, recording in load(DecoderRoot, file).decoder.recordings:
+        assert str(recording.path.parent) in mounted["decoder"]

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 Sources = Annotated[
-    list[str] | None, typer.Argument(metavar="SOURCE…", help="A file, a folder or a glob; named: gate=path.")
+    list[str] | None,
+    typer.Argument(metavar="SOURCE…", help="A file, a folder, a glob or a camera's URL; named: gate=rtsp://cam/1."),
 ]
 Model = Annotated[str, typer.Option(help="A name or a file of weights.")]
 Engine = Annotated[str, typer.Option(help="What runs the network: auto, openvino, onnxruntime, tensorrt, torch.")]

@@ -9,10 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
-from pipeline.settings import KernelSettings, explain, load, merge
+from pipeline.settings import KernelSettings, explain, load, merge, variables
 from stages.annotator.settings import AnnotatorSettings
+from stages.decoder.live.address import parse
 from stages.decoder.settings import DecoderSettings
-from stages.decoder.sources.listing import expand
+from stages.decoder.sources.listing import NamedCamera, NamedSource, expand_all
 from stages.detector.cores import usable_cores
 from stages.detector.finder import class_ids
 from stages.detector.settings import DetectorSettings, precision
@@ -50,6 +51,8 @@ class RunOptions:
     names: str | None = None
     classes: str | None = None
     video: bool = True
+    fps: float | None = None
+    motion: bool | None = None
 
 
 def resolve(options: RunOptions) -> RunSettings:
@@ -63,16 +66,21 @@ def resolve(options: RunOptions) -> RunSettings:
     values = merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
     settings = _validated(values)
     if not settings.decoder.sources:
-        raise ConfigError("no source: name a file, a folder or a glob, or list decoder.sources in the settings file")
+        raise ConfigError(
+            "no source: name a file, a folder, a glob or a camera's URL, or list decoder.sources in the settings file"
+        )
     card = settings.detector.over(read_card(settings.detector.model))
     class_ids(settings.detector.classes, card)
     return _validated(merge(settings.model_dump(), _derived(settings, card, base, options.detectors)))
 
 
 def write(settings: RunSettings, path: Path) -> None:
-    """Write settings for the stages, readable by their owner only: a URL may hold a password."""
+    """Write settings for the stages, readable by their owner only; cameras are not among them, but in the registry."""
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(settings.model_dump(mode="json", exclude={"name"})))
+    values = settings.model_dump(mode="json", exclude={"name": True, "decoder": {"sources"}})
+    recordings = [item.model_dump(mode="json") for item in settings.decoder.sources if item.source.kind == "file"]
+    values["decoder"] |= {"sources": recordings} | ({"serve": True} if settings.decoder.cameras else {})
+    path.write_text(yaml.safe_dump(values))
 
 
 def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
@@ -89,9 +97,16 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
         annotator["sinks"] = tuple(sink.model_dump() for sink in base.annotator.sinks if sink.kind != "video")
     values = {"detector": _given(detector), "annotator": _given(annotator)}
     if options.sources:
-        named = [{"name": item.name, "source": {"kind": "file", "path": item.path}} for item in expand(options.sources)]
-        values["decoder"] = {"sources": tuple(named)}
+        values["decoder"] = {"sources": tuple(_source(item, options) for item in expand_all(options.sources))}
     return values
+
+
+def _source(item: NamedSource | NamedCamera, options: RunOptions) -> dict[str, Any]:
+    if isinstance(item, NamedSource):
+        return {"name": item.name, "source": {"kind": "file", "path": item.path}}
+    parse(item.url, variables())  # what is wrong with it is said at once
+    chosen = _given({"fps": options.fps, "motion": options.motion})
+    return {"name": item.name, "source": {"kind": "camera", "url": item.url, **chosen}}
 
 
 def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detectors: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`detstream run`: sources in, outputs and a report of what became of each source out."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -9,23 +10,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 from typing import Any, Final
 
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
 from pipeline.cli.display import Display
+from pipeline.cli.live_run import RUN_FOLDER, tell_decoders, write_note
 from pipeline.cli.models import naming_hint
 from pipeline.connect import open_broker, ring_folder
 from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.errors import ConfigError, SinkError, StageError
+from pipeline.ledger import Ledger
 from pipeline.memory import MIB, Budget, plan
-from pipeline.supervisor.report import SourceReport, manifest, report_source, write_manifest
+from pipeline.registry import Registry
+from pipeline.seal import Seal, new_key
+from pipeline.supervisor.report import SourceReport, manifest, report_camera, report_source, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.detector.yolo_nas.card import fingerprint, read_card
 
-_RUN_FOLDER: Final = "detstream-run-"
+_SPARE_CAMERAS: Final = 8
+"""That may be added while it runs, if there are no more anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,13 @@ class Outcome:
 
 
 def run(
-    settings: RunSettings, detectors: int, display: Display, stop: Event, *, force: bool
+    settings: RunSettings,
+    detectors: int,
+    display: Display,
+    stop: Event,
+    *,
+    force: bool,
+    duration_s: float | None = None,
 ) -> tuple[Outcome, dict[str, Any]]:
     """Process all sources, and return what became of them and the manifest that was written.
 
@@ -57,11 +69,14 @@ def run(
     _prepare_output(settings, force=force)
     with ExitStack() as stack:
         folder = stack.enter_context(_run_folder())
-        settings = stack.enter_context(_with_redis(settings, folder, budget))
+        settings = _for_cameras(stack.enter_context(_with_redis(settings, folder, budget)))
         broker = open_broker(settings)
         stack.callback(broker.close)
         write(settings, folder / "config.yaml")
-        outcome = _supervise(settings, Plan(folder / "config.yaml", _names(settings), detectors), broker, display, stop)
+        write_note(folder, settings.redis.url or "", settings.secret_key or "")
+        end = _End(stop, duration_s)
+        stack.callback(end.cancel)
+        outcome = _supervise(settings, Plan(folder / "config.yaml", _names(settings), detectors), broker, display, end)
         facts = {"detstream": version("detstream"), **_facts(settings, broker, detectors)}
     written = manifest(outcome.reports, started_s, facts)
     try:
@@ -71,34 +86,73 @@ def run(
     return outcome, written
 
 
-def _supervise(settings: RunSettings, plan: Plan, broker: Broker, display: Display, stop: Event) -> Outcome:
+class _End:
+    """When a run is to end before its sources do: when somebody says so, or after a time."""
+
+    def __init__(self, stop: Event, duration_s: float | None) -> None:
+        self.stop, self.in_time = stop, False
+        self._timer = None if duration_s is None else Timer(duration_s, self._due)
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    @property
+    def interrupted(self) -> bool:
+        return self.stop.is_set() and not self.in_time
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
+        if not self.stop.is_set():
+            self.in_time = True
+            self.stop.set()
+
+
+def _for_cameras(settings: RunSettings) -> RunSettings:
+    """Return settings with a key to seal URLs with, and room for cameras that are added while it runs."""
+    cameras = len(settings.decoder.cameras)
+    if not cameras:
+        return settings
+    most = max(settings.decoder.max_sources, cameras + _SPARE_CAMERAS)
+    decoder = settings.decoder.model_copy(update={"max_sources": most})
+    return settings.model_copy(update={"decoder": decoder, "secret_key": settings.secret_key or new_key()})
+
+
+def _supervise(settings: RunSettings, plan: Plan, broker: Broker, display: Display, end: _End) -> Outcome:
     if hint := naming_hint(settings.detector.over(read_card(settings.detector.model))):
         display.log({"level": "warning", "event": hint})
     supervisor = Supervisor(broker, plan, display.log)
     supervisor.prepare()
+    tell_decoders(broker, settings.decoder, Seal(settings.secret_key))
     error: str | None = None
     try:
         with display:
-            supervisor.run(stop, display.update)
+            supervisor.run(end.stop, display.update)
     except StageError as failure:
         if failure.code == 2:
             raise ConfigError(str(failure)) from failure
         error = str(failure)
-    interrupted = stop.is_set()
-    reports = tuple(
-        report_source(broker, item.name, str(item.source.path), _written(settings, item.name), interrupted=interrupted)
-        for item in settings.decoder.sources
-    )
-    return Outcome(reports, error)
+    return Outcome(tuple(_reports(settings, broker, interrupted=end.stop.is_set())), error)
+
+
+def _reports(settings: RunSettings, broker: Broker, *, interrupted: bool) -> Iterator[SourceReport]:
+    """Yield what became of each source: those of the settings, then the cameras that were added later."""
+    for name, recording in settings.decoder.recordings:
+        yield report_source(broker, name, str(recording.path), _written(settings, name), interrupted=interrupted)
+    added = {name: wish.shown for name, wish in Registry(broker).read().items()}
+    for name in [*settings.decoder.cameras, *sorted(added.keys() - settings.decoder.cameras.keys())]:
+        yield report_camera(broker, name, added.get(name, ""), _segments(settings, broker, name))
 
 
 @contextmanager
 def _run_folder() -> Iterator[Path]:
     """Yield a folder of one's own with a short path, gone afterwards; that of a run that was killed goes now."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_RUN_FOLDER}*-*"):
-        if not _lives(left.name.removeprefix(_RUN_FOLDER).split("-")[0]):
+    for left in Path(tempfile.gettempdir()).glob(f"{RUN_FOLDER}*-*"):
+        if not _lives(left.name.removeprefix(RUN_FOLDER).split("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_RUN_FOLDER}{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{RUN_FOLDER}{os.getpid()}-"))
     try:
         yield folder
     finally:
@@ -128,8 +182,11 @@ def _prepare_output(settings: RunSettings, *, force: bool) -> None:
         ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source.
     """
     folder = settings.annotator.output
-    wanted = [folder / "manifest.json", *(Path(file) for name in _names(settings) for file in _files(settings, name))]
-    sources = {item.source.path.resolve() for item in settings.decoder.sources}
+    recordings = settings.decoder.recordings
+    wanted = [Path(file) for name, _ in recordings for file in _files(settings, name)]
+    if recordings:  # a camera's outputs are named by their time: nothing of an earlier run is lost
+        wanted.insert(0, folder / "manifest.json")
+    sources = {recording.path.resolve() for _, recording in recordings}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         own = [path for path in wanted if path.resolve() in sources]
@@ -154,6 +211,11 @@ def _files(settings: RunSettings, source: str) -> list[str]:
     return [str(path) for sink in settings.annotator.sinks for path in sink.outputs(output, source)]
 
 
+def _segments(settings: RunSettings, broker: Broker, source: str) -> list[str]:
+    segments = json.loads(Ledger(broker, source).read().text("segments") or "[]")
+    return [file for segment in segments for file in _files(settings, segment) if Path(file).exists()]
+
+
 def _written(settings: RunSettings, source: str) -> list[str]:
     return [file for file in _files(settings, source) if Path(file).exists()]
 
@@ -173,5 +235,5 @@ def _facts(settings: RunSettings, broker: Broker, detectors: int) -> dict[str, A
         },
         "engine": ", ".join(engines) or None,
         "detectors": detectors,
-        "settings": settings.model_dump(mode="json", exclude={"redis": {"url"}, "name": True}),
+        "settings": settings.model_dump(mode="json", exclude={"redis": {"url"}, "name": True, "secret_key": True}),
     }

@@ -54,10 +54,10 @@ class Child:
         self._pump = threading.Thread(target=self._forward, args=(self._process,), name=f"log {self.name}", daemon=True)
         self._pump.start()
 
-    def watch(self, progress: int) -> bool:
+    def watch(self, progress: int, *, for_ever: bool = False) -> bool:
         """Return whether the process has done its work; start it again, after a pause, if it died.
 
-        `progress` is any count that grows as long as restarts are of use.
+        `progress` is any count that grows as long as restarts are of use; `for_ever`: they always are.
 
         Raises:
             StageError: it died of something that a restart would only repeat, or too often.
@@ -70,7 +70,7 @@ class Child:
         if code in (WRONG_SETTINGS, HOPELESS):
             self._drain()
             raise StageError(self._complaint or f"{self.name} gave up", code)
-        self._restart_when_due(code, progress)
+        self._restart_when_due(code, progress, for_ever)
         return False
 
     def stop(self, patience_s: float) -> None:
@@ -85,11 +85,11 @@ class Child:
             self._process.wait()
         self._drain()
 
-    def _restart_when_due(self, code: int, progress: int) -> None:
+    def _restart_when_due(self, code: int, progress: int, for_ever: bool) -> None:
         if not self._resume_s:
             self._restarts = 0 if progress != self._progress else self._restarts + 1
             self._progress = progress
-            if self._restarts > _MOST_RESTARTS:
+            if self._restarts > _MOST_RESTARTS and not for_ever:
                 raise StageError(
                     f"{self.name} died {self._restarts} times without getting on: {self._complaint}", HOPELESS
                 )

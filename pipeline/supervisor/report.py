@@ -45,6 +45,8 @@ class SourceReport:
     width: int
     height: int
     files: tuple[str, ...]
+    live: bool = False
+    """Whether it was a camera: what was dropped there, was because something newer came."""
 
 
 def report_source(broker: Broker, source: str, path: str, files: Sequence[str], *, interrupted: bool) -> SourceReport:
@@ -78,6 +80,39 @@ def report_source(broker: Broker, source: str, path: str, files: Sequence[str], 
         width=ledger.number("width", 0),
         height=ledger.number("height", 0),
         files=tuple(files),
+    )
+
+
+def report_camera(broker: Broker, source: str, address: str, files: Sequence[str]) -> SourceReport:
+    """Return a camera's report; it failed if it gave no frame, or was not back at the end."""
+    ledger = Ledger(broker, source).read()
+    tracked = broker.get_fields(keys.checkpoint(source))
+    counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "skipped", "objects")}
+    latency = LatencyHistogram(tracked.get("latency", b""))
+    captured, published = ledger.number("captured", 0), counts["ok"] + counts["failed"] + counts["skipped"]
+    error = ledger.text("state_error") or (None if captured else "it gave no frame")
+    started_ns = ledger.number("started_ns", time.time_ns())
+    wall_s = max(ledger.number("ended_ns", time.time_ns()) - started_ns, 1) / 1e9
+    return SourceReport(
+        source=source,
+        path=address,
+        status="failed" if error else "ok",
+        error=error,
+        frames=captured,
+        detected=counts["ok"],
+        failed=counts["failed"],
+        dropped=max(captured - published, 0),
+        skipped=counts["skipped"],
+        detections=counts["objects"],
+        wall_s=round(wall_s, 3),
+        fps=round(counts["ok"] / wall_s, 2),
+        latency_p50_s=_rounded(latency.quantile_s(0.5)),
+        latency_p95_s=_rounded(latency.quantile_s(0.95)),
+        codec=ledger.text("codec"),
+        width=ledger.number("width", 0),
+        height=ledger.number("height", 0),
+        files=tuple(files),
+        live=True,
     )
 
 

@@ -11,11 +11,13 @@ from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.errors import ConfigError, StageError
 from pipeline.ledger import Ledger, Standing
+from pipeline.registry import Registry
 from pipeline.supervisor.child import Child, LogLine
 
 _TICK_S: Final = 0.05
 _LEASE_S: Final = 10.0
 _PATIENCE_S: Final = 5.0
+_CAMERAS_PATIENCE_S: Final = 20.0
 _SINKS_PATIENCE_S: Final = 60.0
 """A sink may have to write its output's final form."""
 
@@ -55,13 +57,15 @@ class Supervisor:
             raise ConfigError(
                 "another `detstream run` uses this Redis database; give this one its own (redis://host/1)"
             )
-        stale = self._broker.members(keys.SOURCES) | set(self._plan.sources)
+        registry = Registry(self._broker)
+        stale = self._broker.members(keys.SOURCES) | registry.read().keys() | set(self._plan.sources)
         leases = [keys.lease(name) for name in (*stale, keys.TRACKER, keys.ANNOTATOR)]
         ledgers = [key for name in stale for key in Ledger(self._broker, name).all_keys()]
-        self._broker.delete([keys.FRAMES, keys.RAW, keys.SOURCES, keys.ENGINES, *leases, *ledgers])
+        queues = [keys.LIVE, keys.FRAMES, keys.RAW]
+        self._broker.delete([*queues, keys.SOURCES, keys.STATES, keys.REGISTRY, keys.ENGINES, *leases, *ledgers])
 
     def run(self, stop: Event, on_progress: Callable[[dict[str, Standing]], None]) -> None:
-        """Return when all sources are finished, or soon after `stop` was set.
+        """Return when all sources are finished, or soon after `stop` was set; cameras are then brought to an end.
 
         Raises:
             StageError: a stage can't go on; the others were stopped, and what is done is kept.
@@ -69,19 +73,41 @@ class Supervisor:
         try:
             for child in self.children:
                 child.start()
-            while not stop.is_set():
-                standings = self.standings()
-                on_progress(standings)
-                if self._watch(standings):
-                    break
-                stop.wait(_TICK_S)
+            self._until(stop.is_set, on_progress)
+            if stop.is_set():
+                self._end_cameras(on_progress)
         finally:
             self._stop()
             on_progress(self.standings())
 
+    def _until(self, over: Callable[[], bool], on_progress: Callable[[dict[str, Standing]], None]) -> None:
+        """Watch the stages until told that it is over, or until the decoder has done its work."""
+        while not over():
+            standings = self.standings()
+            on_progress(standings)
+            if self._watch(standings):
+                return
+            time.sleep(_TICK_S)
+
+    def _end_cameras(self, on_progress: Callable[[dict[str, Standing]], None]) -> None:
+        """Let every camera's outputs get their final form; a recording's go on where they are."""
+        registry = Registry(self._broker)
+        for name, wish in registry.read().items():
+            if not wish.removed:
+                registry.change(name, removed=True)
+        deadline_s = time.monotonic() + _CAMERAS_PATIENCE_S
+        live = [name for name, standing in self.standings().items() if standing.live]
+
+        def over() -> bool:
+            known = self.standings()
+            return all(known[name].finished((keys.ANNOTATOR,)) for name in live) or time.monotonic() > deadline_s
+
+        if live:
+            self._until(over, on_progress)
+
     def standings(self) -> dict[str, Standing]:
         """Return where each source stands that has been begun; those that are finished are not asked for again."""
-        finished = {source for source, standing in self._known.items() if standing.finished((keys.ANNOTATOR,))}
+        finished = {name for name, known in self._known.items() if not known.live and known.finished((keys.ANNOTATOR,))}
         for source in self._broker.members(keys.SOURCES) - finished:
             self._known[source] = Ledger(self._broker, source).read()
         return self._known
@@ -91,7 +117,9 @@ class Supervisor:
             self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S)
             self._renewed_s = time.monotonic()
         progress = sum(standing.published + 1 for standing in standings.values())
-        over = [child for child in self.children if child.watch(progress)]
+        # A camera that is away is no reason to give up, however long it is.
+        live = any(standing.live for standing in standings.values())
+        over = [child for child in self.children if child.watch(progress, for_ever=live)]
         if any(child.stage != "decoder" for child in over):
             raise StageError(f"{over[-1].name} ended before its work was done", 1)
         return bool(over)

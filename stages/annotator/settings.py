@@ -24,6 +24,8 @@ class AnnotatorSettings(Section):
     """Where the outputs of all sources go, and which there are."""
 
     output: Path = Path("out")
+    segment_s: float = Field(default=3600.0, ge=1, le=7 * 24 * 3600)
+    """A camera's outputs are begun anew at each multiple of it; a recording's are one file each."""
     sinks: Annotated[tuple[SinkSettings, ...], AfterValidator(_distinct)] = Field(
         (JsonlSink(), VideoSink()), min_length=1
     )

@@ -5,13 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, Protocol
 
 from pipeline import keys
-from pipeline.broker import Broker
-from pipeline.ledger import Ledger
+from pipeline.broker import Broker, Delivery
+from pipeline.ledger import Ledger, Standing
 from pipeline.memory import STREAMS_KEPT
-from stages.annotator.writer import Writer
 
 LEASE_S: Final = 5.0
 _BLOCK_S: Final = 0.1
@@ -21,12 +20,38 @@ _BATCH: Final = 8
 _DISCOVER_S: Final = 0.2
 
 
+class SourceWriter(Protocol):
+    """One source on its way into its outputs."""
+
+    @property
+    def position(self) -> str:
+        """The last entry of the public stream that was taken."""
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more may be taken."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every output has its final form."""
+
+    def take(self, delivery: Delivery) -> None:
+        """Accept the stream's next entry."""
+
+    def advance(self) -> None:
+        """Write what can be written now."""
+
+    def close(self) -> None:
+        """Leave the outputs readable as far as they go."""
+
+
 class Annotator:
     """One process at a time writes; what it has not made durable is in the public stream, so the next one goes on."""
 
-    def __init__(self, broker: Broker, name: str, open_writer: Callable[[str], Writer]) -> None:
+    def __init__(self, broker: Broker, name: str, open_writer: Callable[[str], SourceWriter]) -> None:
         self._broker, self._name, self._open_writer = broker, name, open_writer
-        self._writers: dict[str, Writer] = {}
+        self._writers: dict[str, SourceWriter] = {}
+        self._done_for_good: set[str] = set()
         self._finished: deque[str] = deque()
         self._discovered_s = self._renewed_s = -LEASE_S
 
@@ -59,11 +84,18 @@ class Annotator:
         return 0 if after else block_s
 
     def _retire(self, source: str) -> None:
-        """Let go of a finished source; the public streams of the last few stay for late readers."""
+        """Let go of a source that is finished."""
         del self._writers[source]
+        self._settle(source, Ledger(self._broker, source).read())
+
+    def _settle(self, source: str, standing: Standing) -> None:
+        """Note that a recording is done for good; public streams of the last few stay. A camera may come back."""
+        if standing.live:
+            return
+        self._done_for_good.add(source)
         self._finished.append(source)
         if len(self._finished) > STREAMS_KEPT:
-            self._broker.delete([keys.detections(self._finished[-STREAMS_KEPT - 1])])
+            self._broker.delete([keys.detections(self._finished.popleft())])
 
     def _stand_by(self) -> float:
         """Let go of all outputs, so that whoever is in charge can write them; return how long to wait."""
@@ -76,11 +108,12 @@ class Annotator:
     def _discover(self) -> None:
         if time.monotonic() - self._discovered_s < _DISCOVER_S:
             return
-        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys() - set(self._finished)):
-            if Ledger(self._broker, source).read().finished((keys.ANNOTATOR,)):
-                self._finished.append(source)
-            else:
+        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys() - self._done_for_good):
+            standing = Ledger(self._broker, source).read()
+            if not standing.finished((keys.ANNOTATOR,)):
                 self._writers[source] = self._open_writer(source)
+            else:
+                self._settle(source, standing)
         self._discovered_s = time.monotonic()
 
     def _in_charge(self) -> bool:

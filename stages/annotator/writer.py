@@ -14,7 +14,8 @@ from pipeline.broker import Broker, Delivery
 from pipeline.errors import FrameExpiredError, FramePendingError, MessageError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, decode
+from pipeline.messages import Detections, EndOfSource
+from pipeline.wire import decode
 from stages.annotator.sink import Sink
 
 _FLUSH_S: Final = 0.2

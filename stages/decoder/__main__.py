@@ -7,29 +7,48 @@ from pathlib import Path
 import structlog
 
 from pipeline import process
+from pipeline.broker import Broker
 from pipeline.connect import open_broker, open_store, ring_folder
+from pipeline.frame_store import FrameStore
 from pipeline.memory import plan
+from pipeline.registry import Registry
+from pipeline.seal import Seal
+from pipeline.settings import variables
+from stages.decoder.cameras import Cameras
+from stages.decoder.recordings import Recordings
+from stages.decoder.removal import Terms
+from stages.decoder.room import Room
 from stages.decoder.settings import DecoderRoot
-from stages.decoder.stage import Decoder, Room
+from stages.decoder.stage import Decoder
+from stages.decoder.wishes import wishes
 
 
 def main(config: Path | None) -> int:
-    """Decode the sources of a settings file until all are finished, and return the exit code."""
+    """Decode the sources of a settings file, and the cameras of the registry, and return the exit code."""
     return process.run_stage("decoder", DecoderRoot, config, _run)
 
 
 def _run(settings: DecoderRoot, stop: threading.Event) -> None:
-    budget = plan(settings.memory_mb, ring_folder(settings))
-    room = Room(settings.flow, budget, settings.decoder.parallel)
+    budget, wanted = plan(settings.memory_mb, ring_folder(settings)), settings.decoder
+    recordings = wanted.recordings
+    most = wanted.max_sources if wanted.serves else 0
+    room = Room(settings.flow, budget, min(wanted.parallel, len(recordings)), most)
     broker, store = open_broker(settings), open_store(settings)
     try:
         for removed in store.sweep():
             structlog.get_logger().info("swept", removed=removed)
-        sources = [(named.name, named.source) for named in settings.decoder.sources]
-        Decoder(broker, store, room, settings.name, stop).run(sources)
+        cameras = _cameras(settings, broker, store, room) if most else None
+        Decoder(Recordings(broker, store, room, settings.name, stop), cameras, stop).run(recordings)
     finally:
         store.close()
         broker.close()
+
+
+def _cameras(settings: DecoderRoot, broker: Broker, store: FrameStore, room: Room) -> Cameras:
+    registry, seal, wanted = Registry(broker), Seal(settings.secret_key), settings.decoder
+    registry.seed(wishes(wanted.cameras, seal))
+    terms = Terms(settings.name, wanted.max_sources, wanted.lease_s)
+    return Cameras(broker, store, registry, room, terms, seal, variables())
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
@@ -14,8 +13,10 @@ from pipeline.errors import SourceError
 from pipeline.frame import Pictures
 from pipeline.frame_store import FrameWriter
 from pipeline.ledger import Ledger, Standing
-from pipeline.messages import Detections, EndOfSource, FrameMeta, encode
+from pipeline.messages import Detections, EndOfSource, FrameMeta
 from pipeline.settings import FlowSettings
+from pipeline.wire import encode
+from stages.decoder.sizes import PictureSizes
 from stages.decoder.source import Decoded, SourceFacts, VideoSource
 
 _ROOM_POLL_A_FRAME_S: Final = 3e-4
@@ -31,27 +32,6 @@ _CHECK_S: Final = 0.1
 
 class EpochOver(Exception):  # noqa: N818 - it is no error
     """The epoch has been superseded, or the process is to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureSizes:
-    """Width and height of the pictures that are stored of each frame of a source."""
-
-    detect: tuple[int, int]
-    full: tuple[int, int] | None
-
-    @classmethod
-    def of(cls, facts: SourceFacts, flow: FlowSettings) -> Self:
-        """Return the detector's picture, as its letterbox would scale it, and the full one if a sink draws."""
-        height, width = flow.picture_size
-        scale = min(height / facts.height, width / facts.width)
-        detect = (max(round(facts.width * scale), 1), max(round(facts.height * scale), 1))
-        return cls(detect, (facts.width, facts.height) if flow.full_size else None)
-
-    @property
-    def slot_bytes(self) -> int:
-        """Bytes of the pictures of one frame."""
-        return sum(3 * width * height for width, height in filter(None, (self.detect, self.full)))
 
 
 class Epoch:

@@ -5,14 +5,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from pipeline.settings import KernelSettings, Section
+from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
+
+SourceSettings = Annotated[FileSource | CameraSource, Field(discriminator="kind")]
 
 
 class NamedSource(Section):
     """A source and the name that everybody else knows it by."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
-    source: FileSource
+    source: SourceSettings
 
 
 def _distinct(sources: tuple[NamedSource, ...]) -> tuple[NamedSource, ...]:
@@ -28,7 +31,28 @@ class DecoderSettings(Section):
 
     sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
     parallel: int = Field(default=2, ge=1, le=64)
-    """Sources open at once: one is decoded while the end of another one is still being written."""
+    """Recordings open at once: one is decoded while the end of another one is still being written."""
+    max_sources: int = Field(default=16, ge=1, le=1000)
+    """Cameras that one decoder takes; those that are left go to other decoders."""
+    lease_s: float = Field(default=10.0, ge=1, le=600)
+    """A decoder that says nothing for so long has lost its cameras to the others."""
+    serve: bool | None = None
+    """Whether to take cameras that are added later; if not given: if there is a camera here, or no source at all."""
+
+    @property
+    def recordings(self) -> list[tuple[str, FileSource]]:
+        """The sources that have an end."""
+        return [(named.name, named.source) for named in self.sources if isinstance(named.source, FileSource)]
+
+    @property
+    def cameras(self) -> dict[str, CameraSource]:
+        """The sources that never wait."""
+        return {named.name: named.source for named in self.sources if isinstance(named.source, CameraSource)}
+
+    @property
+    def serves(self) -> bool:
+        """Whether there are or may be cameras."""
+        return bool(self.cameras) or not self.sources if self.serve is None else self.serve
 
 
 class DecoderRoot(KernelSettings):

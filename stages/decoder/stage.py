@@ -1,153 +1,48 @@
-"""The decoder: follows each source until its last frame has been written by all who must see it."""
+"""The decoder: recordings to their end, and cameras for as long as there are some, side by side."""
 
 import threading
-import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Final, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
 
-import structlog
+from stages.decoder.cameras import Cameras
+from stages.decoder.recordings import Opener, Recordings
 
-from pipeline import keys
-from pipeline.broker import Broker
-from pipeline.errors import SourceError
-from pipeline.frame_store import FrameStore
-from pipeline.ledger import Ledger
-from pipeline.memory import SPARE_SLOTS, Budget
-from pipeline.settings import FlowSettings
-from stages.decoder.epoch import Epoch, EpochOver, PictureSizes
-from stages.decoder.source import VideoSource
-
-LEASE_S: Final = 5.0
-"""A decoder that says nothing for so long has lost its source to another one."""
-_CLAIM_POLL_S: Final = 0.3
-
-
-class Opener(Protocol):
-    """Settings of a source, as far as the stage knows them."""
-
-    def build(self) -> VideoSource:
-        """Open the source."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What limits a decoder: who must see each frame, which pictures, how much memory."""
-
-    flow: FlowSettings
-    budget: Budget
-    parallel: int
-
-    def window(self, slot_bytes: int) -> int:
-        """Return how many frames a source may be ahead of its slowest consumer.
-
-        Raises:
-            ConfigError: `memory_mb` is too small for frames of this size.
-        """
-        window = self.budget.window(slot_bytes, self.parallel)
-        return min(window, self.flow.window or window)
+_STEP_S: Final = 0.1
 
 
 class Decoder:
-    """Decodes sources, `parallel` at a time, each under a lease so that other decoders leave it alone."""
+    """Runs what one decoder process has to do."""
 
-    def __init__(self, broker: Broker, store: FrameStore, room: Room, owner: str, stop: threading.Event) -> None:
-        self._broker = broker
-        self._store = store
-        self._room = room
-        self._owner = owner
-        self._stop = stop
+    def __init__(self, recordings: Recordings, cameras: Cameras | None, stop: threading.Event) -> None:
+        """`cameras` are None where none are wanted, now or later."""
+        self._recordings, self._cameras, self._stop = recordings, cameras, stop
 
     def run(self, sources: Sequence[tuple[str, Opener]]) -> None:
-        """Return when all sources are finished, or when told to stop.
+        """Return when all recordings and cameras have come to their end, or when told to stop.
 
         Raises:
-            DetstreamError: the first error that made a source impossible to follow.
+            DetstreamError: the first error that made going on impossible.
         """
-        waiting = deque(sources)
-        with ThreadPoolExecutor(self._room.parallel, "source") as threads:
-            for task in [threads.submit(self._work, waiting) for _ in range(self._room.parallel)]:
-                task.result()
-
-    def _work(self, waiting: deque[tuple[str, Opener]]) -> None:
-        try:
-            while waiting and not self._stop.is_set():
-                self._take(waiting)
-        except BaseException:
-            self._stop.set()
-            raise
-
-    def _take(self, waiting: deque[tuple[str, Opener]]) -> None:
-        """Follow the next source; one that another decoder follows goes to the end of the line."""
-        try:
-            name, opener = waiting.popleft()
-        except IndexError:  # another thread was faster
+        if self._cameras is None:
+            self._recordings.run(sources)
             return
-        if not self._followed(name, opener):
-            waiting.append((name, opener))
-            self._stop.wait(_CLAIM_POLL_S)
+        with ThreadPoolExecutor(1, "recordings") as thread:
+            finished = thread.submit(self._recordings.run, sources)
+            try:
+                self._hold(self._cameras, finished)
+            except BaseException:
+                self._stop.set()
+                raise
+            finally:
+                self._cameras.close()
+            finished.result()
 
-    def _followed(self, name: str, opener: Opener) -> bool:
-        """Return whether the source needs nobody any more; False if another decoder has it."""
-        ledger, lease = Ledger(self._broker, name), keys.lease(name)
-        while not self._stop.is_set() and not ledger.read().finished(self._room.flow.required):
-            if not self._broker.lease(lease, self._owner, LEASE_S):
-                return False
-            self._epoch(ledger, opener)
-        self._broker.release(lease, self._owner)
-        return True
-
-    def _epoch(self, ledger: Ledger, opener: Opener) -> None:
-        lease = _Lease(self._broker, keys.lease(ledger.source), self._owner)
-        flow = self._room.flow
-        epoch = Epoch(self._broker, ledger, flow, lambda: lease.kept() and not self._stop.is_set())
-        log = structlog.get_logger().bind(source=ledger.source, epoch=epoch.number)
-        log.info("decoding", first=epoch.start)
-        try:
-            self._decode_or_fail(epoch, ledger.source, opener)
-        except EpochOver:
-            log.info("epoch over")
-
-    def _decode_or_fail(self, epoch: Epoch, source: str, opener: Opener) -> None:
-        try:
-            self._decode(epoch, source, opener)
-        except SourceError as error:
-            structlog.get_logger().error("source failed", source=source, error=str(error))
-            epoch.end(str(error))
-            epoch.wait_until_finished()
-
-    def _decode(self, epoch: Epoch, source: str, opener: Opener) -> None:
-        """Decode from the epoch's start to the end, and hold the pixels until all who need them are done.
-
-        Raises:
-            EpochOver: superseded, or told to stop.
-            SourceError: the source can't be opened.
-            ConfigError: `memory_mb` is too small for frames of this size.
-            FrameStoreError: the pixels found no room.
-        """
-        with closing(opener.build()) as video:
-            sizes = PictureSizes.of(video.facts, self._room.flow)
-            window = self._room.window(sizes.slot_bytes)
-            writer = self._store.create(source, epoch.number, window + SPARE_SLOTS, sizes.slot_bytes)
-            with closing(writer), epoch.fenced():
-                epoch.decode(video, writer, sizes, window)
-                epoch.wait_until_finished()
-
-
-class _Lease:
-    """A lease that is renewed when it is asked for, but not at every frame."""
-
-    def __init__(self, broker: Broker, key: str, owner: str) -> None:
-        self._broker, self._key, self._owner = broker, key, owner
-        self._renewed_s = -LEASE_S
-
-    def kept(self) -> bool:
-        """Return whether the lease is ours for a while yet."""
-        now_s = time.monotonic()
-        if now_s - self._renewed_s > LEASE_S / 5:
-            self._renewed_s = now_s
-            return self._broker.lease(self._key, self._owner, LEASE_S)
-        return True
+    def _hold(self, cameras: Cameras, recordings: "Future[None]") -> None:
+        while not self._stop.is_set():
+            cameras.step()
+            if recordings.done():
+                recordings.result()
+                if cameras.all_ended:
+                    return
+            self._stop.wait(_STEP_S)

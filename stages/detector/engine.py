@@ -41,6 +41,10 @@ class Engine(Protocol):
     def in_flight(self) -> int:
         """How many submits may be outstanding at once."""
 
+    @property
+    def parallel(self) -> int:
+        """How many of these are worked on at once; the others wait until one is done."""
+
     def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
         """Start on a batch of 0 to ``max_batch`` images, BGR uint8 (H, W, 3) of the input size.
 

@@ -28,10 +28,11 @@ class Finder:
 
     def canvas(self, frame: Frame) -> NDArray[np.uint8]:
         """Return the network's input, BGR uint8 (H, W, 3)."""
-        return self._letterbox.apply(frame.image, frame.meta.width, frame.meta.height)
+        left, top, right, bottom = frame.meta.region
+        return self._letterbox.apply(frame.image, right - left, bottom - top)
 
     def find(self, frame: Frame, raw: RawBoxes, inferred_ns: int) -> Detections:
-        """Return the objects in a frame, clipped to it, and rounded.
+        """Return the objects in a frame, clipped to what is looked at of it, and rounded.
 
         Rounded here and once, so that an output file holds exactly what the tracker saw: it can be replayed from it.
         """
@@ -39,8 +40,9 @@ class Finder:
         meta = frame.meta
         if not np.isfinite(found.xyxy).all():
             return Detections.failed(meta, "the network's boxes are no numbers: its weights are damaged")
-        xyxy = self._letterbox.restore(found.xyxy, meta.width, meta.height)
-        xyxy = xyxy.clip(0, np.array([meta.width, meta.height] * 2, np.float32)).round(_BOX_DECIMALS)
+        left, top, right, bottom = meta.region
+        xyxy = self._letterbox.restore(found.xyxy, right - left, bottom - top) + np.array([left, top] * 2, np.float32)
+        xyxy = xyxy.clip(*np.array([[left, top] * 2, [right, bottom] * 2], np.float32)).round(_BOX_DECIMALS)
         return Detections(
             frame=meta,
             xyxy=xyxy.astype(np.float32),

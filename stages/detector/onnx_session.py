@@ -61,6 +61,10 @@ class OnnxInference:
         """One more than run at once: it is ready when the first is done."""
         return self._streams + 1
 
+    @property
+    def parallel(self) -> int:
+        return self._streams
+
     def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
         if self._session is None:
             raise EngineError("the engine is closed")

@@ -5,10 +5,12 @@ import threading
 from pathlib import Path
 
 from pipeline import process
-from pipeline.connect import open_broker
+from pipeline.connect import open_broker, retained
+from pipeline.ledger import Ledger
 from stages.tracker.channel import Channel
+from stages.tracker.live_channel import LiveChannel
 from stages.tracker.settings import TrackerRoot
-from stages.tracker.stage import Tracker
+from stages.tracker.stage import Line, Tracker
 
 
 def main(config: Path | None) -> int:
@@ -17,9 +19,15 @@ def main(config: Path | None) -> int:
 
 
 def _run(settings: TrackerRoot, stop: threading.Event) -> None:
-    broker = open_broker(settings)
+    broker, retain = open_broker(settings), retained(settings)
+
+    def open_line(source: str) -> Line:
+        if Ledger(broker, source).read().live:
+            return LiveChannel(broker, source, settings.tracker, retain)
+        return Channel(broker, source, settings.tracker)
+
     try:
-        Tracker(broker, settings.name, lambda source: Channel(broker, source, settings.tracker)).run(stop)
+        Tracker(broker, settings.name, open_line).run(stop)
     finally:
         broker.close()
 

@@ -44,6 +44,8 @@ class TrackerSettings(Section):
 
     tracking: ByteTrackSettings | None = ByteTrackSettings()
     """None: no tracker numbers."""
+    patience_s: float = Field(default=2.0, gt=0, le=60)
+    """Of a camera: how long an answer is waited for when a later one is there. A recording's is waited for for ever."""
 
 
 class TrackerRoot(KernelSettings):

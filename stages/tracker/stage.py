@@ -3,15 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from pipeline import keys
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, decode
-from stages.tracker.channel import Channel
+from pipeline.messages import Detections, EndOfSource
+from pipeline.wire import decode
 
 LEASE_S: Final = 5.0
 _BLOCK_S: Final = 0.2
@@ -19,12 +19,34 @@ _BATCH: Final = 64
 _TRIM_EVERY: Final = 64
 
 
+class Line(Protocol):
+    """One source on its way into its public stream."""
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has been published."""
+
+    @property
+    def due(self) -> bool:
+        """Whether something is to be published although nothing has come."""
+
+    def accept(self, delivery: Delivery, message: Detections | EndOfSource) -> None:
+        """Take a message."""
+
+    def publish(self, transaction: Transaction) -> None:
+        """Publish what can be published now, all of it or, if the transaction fails, nothing."""
+
+
 class Tracker:
     """One process at a time: what it has not published stays with the broker, so the next one goes on from there."""
 
-    def __init__(self, broker: Broker, name: str, open_channel: Callable[[str], Channel]) -> None:
-        self._broker, self._name, self._open_channel = broker, name, open_channel
-        self._channels: dict[str, Channel] = {}
+    def __init__(self, broker: Broker, name: str, open_line: Callable[[str], Line]) -> None:
+        self._broker, self._name, self._open_line = broker, name, open_line
+        self._lines: dict[str, Line] = {}
         self._leading = False
         self._untrimmed = 1  # a predecessor may have left something
         self._renewed_s = -LEASE_S
@@ -42,11 +64,14 @@ class Tracker:
     def step(self, block_s: float) -> None:
         """Take what detectors have sent, and publish whatever's turn it is."""
         deliveries = self._raw.read(_BATCH, block_s)
-        touched = {self._accept(delivery) for delivery in deliveries}
-        for channel in filter(None, touched):
-            channel.publish()
-            if channel.ended:
-                self._channels.pop(channel.source, None)
+        touched = {line.source for line in map(self._accept, deliveries) if line is not None}
+        ready = [line for line in self._lines.values() if line.source in touched or line.due]
+        with self._broker.transaction() as transaction:  # one for all: with many cameras, round trips are what costs
+            for line in ready:
+                line.publish(transaction)
+        for line in ready:
+            if line.ended:
+                del self._lines[line.source]
         self._trim(len(deliveries))
 
     def _trim(self, taken: int) -> None:
@@ -68,25 +93,25 @@ class Tracker:
 
     def _begin_anew(self) -> None:
         """Go on from what is stored; what this process held when it was last in charge is given to it again."""
-        self._channels.clear()
-        self._raw = self._broker.group(keys.RAW, keys.TRACKER, self._name)
+        self._lines.clear()
+        self._raw = self._broker.group([keys.RAW], keys.TRACKER, self._name)
 
-    def _accept(self, delivery: Delivery) -> Channel | None:
+    def _accept(self, delivery: Delivery) -> Line | None:
         try:
             message = decode(delivery.body)
-            if isinstance(message, FrameMeta):
-                raise MessageError("a work item is no detection")
+            if not isinstance(message, Detections | EndOfSource):
+                raise MessageError(f"a {type(message).__name__} is no detection")
         except MessageError as error:
             self._bury(delivery, str(error))
             return None
-        channel = self._channel(_source(message))
-        channel.accept(delivery, message)
-        return channel
+        line = self._line(_source(message))
+        line.accept(delivery, message)
+        return line
 
-    def _channel(self, source: str) -> Channel:
-        if source not in self._channels:
-            self._channels[source] = self._open_channel(source)
-        return self._channels[source]
+    def _line(self, source: str) -> Line:
+        if source not in self._lines:
+            self._lines[source] = self._open_line(source)
+        return self._lines[source]
 
     def _bury(self, delivery: Delivery, reason: str) -> None:
         structlog.get_logger().error("dead letter", stream=delivery.stream, id=delivery.id, error=reason)

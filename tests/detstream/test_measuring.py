@@ -20,6 +20,7 @@ class LazyEngine:
 
     max_batch: int = 1
     in_flight: int = 3
+    parallel: int = 2
     name: str = "lazy"
     card: ModelCard = CARD
     sizes: list[int] = field(default_factory=list)

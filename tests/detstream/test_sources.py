@@ -42,7 +42,7 @@ def test_an_iterator_is_taken_as_it_comes(image: Path) -> None:
         ("no-such.jpg", "no-such.jpg does not exist: check the path"),
         ("", "an empty SOURCE"),
         ("no-*.jpg", "no file matches 'no-*.jpg'"),
-        ("rtsp://user:secret@host/1", "rtsp:// sources (cameras) are not supported yet"),
+        ("rtsp://user:secret@host/1", "rtsp:// is no file; cameras are looked at by"),
         ("x" * 5000, "can't be read"),
         (7, "a int is no source: give a path, folder, glob, numpy or PIL image, or a list of these"),
         ({"a": 1}, "a dict is no source"),

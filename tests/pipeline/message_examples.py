@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message
+from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
 
 FRAME: Final = FrameMeta(
     source="car-park",
@@ -35,12 +35,17 @@ INTERNAL: Final[dict[str, Message]] = {
     "detections-none": Detections.none(FRAME),
     "detections-failed": Detections.failed(FRAME, "the engine refused it"),
     "end": EndOfSource("car-park", 2, 42),
+    "frame-live": replace(FRAME, previous=37, corrupt=True, roi=(320, 0, 1280, 720)),
+    "detections-skipped": replace(Detections.none(FRAME), skipped="motion"),
+    "live": LiveItem("gate", 3, 41),
+    "state": SourceState("gate", 3, "failed", 5, "auth", "wrong user name or password", 2, 400, 7, 300, 80, 24.9),
     "end-early": EndOfSource("car-park", 2, 42, "the camera is gone"),
 }
 PUBLIC: Final[dict[str, Detections | EndOfSource]] = {
     "published": FOUND,
     "published-none": replace(Detections.none(FRAME), published_ns=5),
     "published-failed": Detections.failed(FRAME, "the engine refused it"),
+    "published-live": replace(FOUND, frame=replace(FRAME, previous=37), dropped_before=3),
     "published-end": EndOfSource("car-park", 2, 42),
 }
 

@@ -13,7 +13,7 @@ from tests.pipeline.broker_steps import CLAIM_AFTER_S, DEADLINE_S, ack, append, 
 
 def test_a_group_reads_from_the_first_entry_on_in_order(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2", b"3")
-    group = any_broker.group("s", "g", "one")
+    group = any_broker.group(["s"], "g", "one")
     assert bodies(group.read(2, 0)) == [b"1", b"2"]
     append(any_broker, "s", b"4")
     assert bodies(group.read(5, 0)) == [b"3", b"4"]
@@ -21,25 +21,25 @@ def test_a_group_reads_from_the_first_entry_on_in_order(any_broker: Broker) -> N
 
 def test_a_fresh_entry_was_delivered_once_and_names_its_stream(any_broker: Broker) -> None:
     append(any_broker, "s", b"1")
-    (delivery,) = any_broker.group("s", "g", "one").read(1, 0)
+    (delivery,) = any_broker.group(["s"], "g", "one").read(1, 0)
     assert (delivery.stream, delivery.deliveries) == ("s", 1)
 
 
 def test_bodies_of_any_bytes_come_back_unchanged(any_broker: Broker) -> None:
     odd = [b"", b"\r\n", bytes(range(256)), b"x" * 100_000]
     append(any_broker, "s", *odd)
-    assert bodies(any_broker.group("s", "g", "one").read(9, 0)) == odd
+    assert bodies(any_broker.group(["s"], "g", "one").read(9, 0)) == odd
 
 
 def test_a_read_without_entries_comes_back_with_none(any_broker: Broker) -> None:
-    group = any_broker.group("s", "g", "one")
+    group = any_broker.group(["s"], "g", "one")
     assert group.read(1, 0) == []
     assert group.read(1, 0.02) == []
     assert any_broker.read({"s": "0", "t": "0"}, 1, 0.02) == []
 
 
 def test_a_blocked_group_wakes_up_for_a_new_entry(any_broker: Broker) -> None:
-    group = any_broker.group("s", "g", "one")
+    group = any_broker.group(["s"], "g", "one")
     writer = threading.Timer(0.05, append, (any_broker, "s", b"1"))
     writer.start()
     assert bodies(group.read(1, DEADLINE_S)) == [b"1"]
@@ -55,20 +55,20 @@ def test_a_blocked_reader_wakes_up_for_a_new_entry(any_broker: Broker) -> None:
 
 def test_consumers_of_a_group_share_the_entries(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2", b"3", b"4")
-    one, two = any_broker.group("s", "g", "one"), any_broker.group("s", "g", "two")
+    one, two = any_broker.group(["s"], "g", "one"), any_broker.group("s", "g", "two")
     assert bodies(one.read(1, 0) + two.read(2, 0) + one.read(2, 0)) == [b"1", b"2", b"3", b"4"]
 
 
 def test_each_group_gets_every_entry(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2")
     for name in ("g", "h"):
-        assert bodies(any_broker.group("s", name, "one").read(9, 0)) == [b"1", b"2"]
+        assert bodies(any_broker.group(["s"], name, "one").read(9, 0)) == [b"1", b"2"]
 
 
 def test_a_consumer_that_comes_back_gets_what_it_held_first_and_one_at_a_time(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2", b"3", b"4")
-    ack(any_broker, "g", any_broker.group("s", "g", "one").read(3, 0)[1])
-    again = any_broker.group("s", "g", "one")
+    ack(any_broker, "g", any_broker.group(["s"], "g", "one").read(3, 0)[1])
+    again = any_broker.group(["s"], "g", "one")
     reads = [again.read(9, 0) for _ in range(3)]
     assert [bodies(read) for read in reads] == [[b"1"], [b"3"], [b"4"]]
     assert [read[0].deliveries for read in reads] == [2, 2, 1]
@@ -76,8 +76,8 @@ def test_a_consumer_that_comes_back_gets_what_it_held_first_and_one_at_a_time(an
 
 def test_what_a_dead_consumer_held_is_claimed_one_at_a_time(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2")
-    any_broker.group("s", "g", "dead").read(2, 0)
-    alive = any_broker.group("s", "g", "alive")
+    any_broker.group(["s"], "g", "dead").read(2, 0)
+    alive = any_broker.group(["s"], "g", "alive")
     found: list[list[Delivery]] = []
     deadline = time.monotonic() + DEADLINE_S
     while len(found) < 2 and time.monotonic() < deadline:
@@ -89,35 +89,35 @@ def test_what_a_dead_consumer_held_is_claimed_one_at_a_time(any_broker: Broker) 
 def test_each_death_counts_as_a_delivery(any_broker: Broker) -> None:
     append(any_broker, "s", b"poison")
     for deaths in range(4):
-        consumer = any_broker.group("s", "g", f"consumer-{deaths}")
+        consumer = any_broker.group(["s"], "g", f"consumer-{deaths}")
         (delivery,) = read_until(consumer, len)
         assert delivery.deliveries == deaths + 1
 
 
 def test_a_slow_consumer_is_not_given_what_it_has_in_hand(any_broker: Broker) -> None:
     append(any_broker, "s", b"1")
-    slow = any_broker.group("s", "g", "slow")
+    slow = any_broker.group(["s"], "g", "slow")
     slow.read(1, 0)
     assert slow.read(1, 4 * CLAIM_AFTER_S) == []
-    (claimed,) = read_until(any_broker.group("s", "g", "other"), len)
+    (claimed,) = read_until(any_broker.group(["s"], "g", "other"), len)
     assert claimed.deliveries == 2
 
 
 def test_an_acknowledged_entry_is_never_delivered_again(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2")
-    one = any_broker.group("s", "g", "one")
+    one = any_broker.group(["s"], "g", "one")
     ack(any_broker, "g", *one.read(2, 0))
-    assert any_broker.group("s", "g", "one").read(1, 0) == []
-    assert any_broker.group("s", "g", "two").read(1, 3 * CLAIM_AFTER_S) == []
+    assert any_broker.group(["s"], "g", "one").read(1, 0) == []
+    assert any_broker.group(["s"], "g", "two").read(1, 3 * CLAIM_AFTER_S) == []
 
 
 def test_entries_removed_while_pending_are_passed_over(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2", b"3")
-    held = any_broker.group("s", "g", "one").read(2, 0)
+    held = any_broker.group(["s"], "g", "one").read(2, 0)
     any_broker.trim_before("s", held[1].id)
-    assert bodies(read_until(any_broker.group("s", "g", "one"), len)) == [b"2"]
+    assert bodies(read_until(any_broker.group(["s"], "g", "one"), len)) == [b"2"]
     any_broker.trim_before("s", any_broker.read({"s": held[1].id}, 1, 0)[0].id)
-    assert bodies(read_until(any_broker.group("s", "g", "two"), len)) == [b"3"]
+    assert bodies(read_until(any_broker.group(["s"], "g", "two"), len)) == [b"3"]
 
 
 def test_acknowledging_nothing_or_the_unknown_is_no_error(any_broker: Broker) -> None:
@@ -185,9 +185,9 @@ def test_claims_and_leases_of_the_fake_go_by_its_clock() -> None:
     now = 100.0
     broker = MemoryBroker(claim_after_s=10, clock=lambda: now)
     append(broker, "s", b"1")
-    broker.group("s", "g", "dead").read(1, 0)
+    broker.group(["s"], "g", "dead").read(1, 0)
     assert broker.lease("l", "dead", 10)
-    alive = broker.group("s", "g", "alive")
+    alive = broker.group(["s"], "g", "alive")
     now += 9.9
     assert not alive.read(1, 0)
     assert not broker.lease("l", "alive", 10)

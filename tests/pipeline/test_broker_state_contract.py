@@ -84,8 +84,8 @@ def test_one_of_many_gets_the_lease(any_broker: Broker) -> None:
 
 def test_trimming_keeps_all_for_a_group_that_never_read(any_broker: Broker) -> None:
     append(any_broker, "s", b"1", b"2")
-    any_broker.group("s", "late", "one")
-    ack(any_broker, "g", *any_broker.group("s", "g", "one").read(2, 0))
+    any_broker.group(["s"], "late", "one")
+    ack(any_broker, "g", *any_broker.group(["s"], "g", "one").read(2, 0))
     any_broker.trim_acknowledged("s")
     assert content(any_broker, "s") == [b"1", b"2"]
 
@@ -115,7 +115,7 @@ RUNS = itertools.count()
 @given(steps=STEPS)
 def test_trimming_removes_what_all_have_acknowledged_and_nothing_else(any_broker: Broker, steps: list[Step]) -> None:
     stream = f"trimmed-{next(RUNS)}"
-    groups = [any_broker.group(stream, f"g{number}", "one") for number in (0, 1)]
+    groups = [any_broker.group([stream], f"g{number}", "one") for number in (0, 1)]
     held: list[list[Delivery]] = [[], []]
     acked: list[set[bytes]] = [set(), set()]
     appended: list[bytes] = []

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, decode, encode, encode_public
+from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
+from pipeline.wire import decode, encode, encode_public
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
 GOLDEN = Path(__file__).parents[1] / "data" / "messages"
@@ -32,8 +33,14 @@ FRAMES = st.builds(
     st.none() | SECONDS,
     captured_ns=COUNTS,
     decoded_ns=COUNTS,
+    previous=st.none() | st.integers(-1, 2**63 - 1),
+    corrupt=st.booleans(),
+    roi=st.none() | st.tuples(COUNTS, COUNTS, COUNTS, COUNTS),
 )
 ENDS = st.builds(EndOfSource, TEXTS, COUNTS, COUNTS, st.none() | TEXTS)
+OTHERS = st.builds(LiveItem, TEXTS, COUNTS, COUNTS) | st.builds(
+    SourceState, TEXTS, COUNTS, TEXTS, COUNTS, st.none() | TEXTS, st.none() | TEXTS, *[COUNTS] * 5, SECONDS
+)
 
 
 @st.composite
@@ -48,6 +55,8 @@ def detections(draw: st.DrawFn) -> Detections:
         class_name=tuple(draw(st.lists(TEXTS, min_size=count, max_size=count))),
         tracker_id=draw(arrays(np.int64, count, elements=st.integers(-1, 2**63 - 1))),
         error=draw(st.none() | TEXTS),
+        skipped=draw(st.none() | TEXTS),
+        dropped_before=draw(COUNTS),
         inferred_ns=draw(COUNTS),
         published_ns=draw(COUNTS),
     )
@@ -82,6 +91,13 @@ def test_public_messages_have_their_golden_bytes(name: str) -> None:
     assert plain(decode(golden)) == plain(PUBLIC[name])
 
 
+@pytest.mark.parametrize(
+    "old", sorted(GOLDEN.glob("0.*/*.msgpack")), ids=lambda path: f"{path.parent.name} {path.stem}"
+)
+def test_what_older_versions_sent_is_still_read(old: Path) -> None:
+    assert plain(decode(old.read_bytes())) == plain((INTERNAL | PUBLIC)[old.stem])
+
+
 def test_a_public_message_is_plain_maps_and_lists() -> None:
     read = msgpack.unpackb(encode_public(FOUND))
     assert (read["v"], read["type"], read["source"], read["seq"]) == (1, "published", "car-park", 41)
@@ -95,7 +111,7 @@ def test_a_public_message_is_plain_maps_and_lists() -> None:
     assert read["objects"][1]["tracker_id"] is None
 
 
-@given(message=FRAMES | ENDS | detections())
+@given(message=FRAMES | ENDS | OTHERS | detections())
 def test_internal_messages_come_back_as_they_were(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
@@ -146,7 +162,7 @@ def test_what_is_no_number_never_reaches_a_tracker(number: float) -> None:
         ([1, 2], "version None"),
         ({"v": 1, "type": "hello\nworld"}, "unknown type"),
         ({"v": 1, "type": ["frame"]}, "damaged"),
-        ({"v": 1, "type": "end", "error": 5}, "no text"),
+        ({"v": 1, "type": "end", "source": 5}, "no text"),
         ({"v": 1, "type": "end", "error": None, "source": "a", "epoch": -1}, "no count"),
         ({"v": 1, "type": "end", "error": None, "source": "a", "epoch": True}, "no count"),
         ({"v": 1, "type": "end"}, "damaged"),
@@ -213,7 +229,7 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end"]))
+@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "live", "state"]))
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(

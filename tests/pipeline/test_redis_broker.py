@@ -86,7 +86,7 @@ def test_a_read_waits_for_a_dead_server(
 def test_a_group_is_made_again_in_a_broker_that_came_back_empty(
     server: EmbeddedBroker, connection: RedisBroker, elsewhere: ThreadPoolExecutor
 ) -> None:
-    group = connection.group("s", "g", "one")
+    group = connection.group(["s"], "g", "one")
     append(connection, "s", b"before")
     assert bodies(group.read(1, 0)) == [b"before"]
     waiting = during_an_outage(server, elsewhere, group.read, 1, DEADLINE_S)
@@ -97,7 +97,7 @@ def test_a_group_is_made_again_in_a_broker_that_came_back_empty(
 def test_a_group_that_was_flushed_while_it_waited_is_made_again(
     connection: RedisBroker, admin: Redis, elsewhere: ThreadPoolExecutor
 ) -> None:
-    group = connection.group("s", "g", "one")
+    group = connection.group(["s"], "g", "one")
     waiting = elsewhere.submit(group.read, 1, DEADLINE_S)
     wait_for(lambda: admin.info("clients")["blocked_clients"])
     admin.flushall()
@@ -108,7 +108,7 @@ def test_a_group_that_was_flushed_while_it_waited_is_made_again(
 def test_a_server_killed_under_a_blocked_read_is_waited_for(
     server: EmbeddedBroker, connection: RedisBroker, admin: Redis, elsewhere: ThreadPoolExecutor
 ) -> None:
-    group = connection.group("s", "g", "one")
+    group = connection.group(["s"], "g", "one")
     waiting = elsewhere.submit(group.read, 1, DEADLINE_S)
     wait_for(lambda: admin.info("clients")["blocked_clients"])
     kill(server)
@@ -146,7 +146,7 @@ def test_an_entry_whose_delivery_was_lost_is_delivered_after_the_claim_time(serv
     with LossyProxy(Path(server.url.removeprefix("unix://")).parent, server.url, b">") as proxy:
         broker = RedisBroker(proxy.url, claim_after_s=CLAIM_AFTER_S)
         append(broker, "s", b"1", b"2")
-        found = read_until(broker.group("s", "g", "one"), lambda found: len(found) == 2)
+        found = read_until(broker.group(["s"], "g", "one"), lambda found: len(found) == 2)
         assert proxy.lost.is_set()
         assert {delivery.body: delivery.deliveries for delivery in found} == {b"1": 2, b"2": 1}
         ack(broker, "g", *found)

@@ -1,6 +1,6 @@
 """A broker as a process sees it that is killed at one of its calls, before the call or just after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
@@ -53,9 +53,9 @@ class _FusedBroker(_Fused):
         with self._fuse.burning():
             collected.__exit__(None, None, None)
 
-    def group(self, stream: str, group: str, consumer: str) -> Group:
+    def group(self, streams: Sequence[str], group: str, consumer: str) -> Group:
         with self._fuse.burning():
-            return cast(Group, _Fused(self._inner.group(stream, group, consumer), self._fuse))
+            return cast(Group, _Fused(self._inner.group(streams, group, consumer), self._fuse))
 
 
 def fused(broker: MemoryBroker, fuse: Fuse) -> Broker:

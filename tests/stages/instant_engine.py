@@ -33,6 +33,10 @@ class Asked(Future[list[RawBoxes]]):
         before, self._done = self._done, True
         return before
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._done = True
+        return None
+
     def result(self, timeout: float | None = None) -> list[RawBoxes]:
         self._on_result()
         return self._answer()
@@ -53,7 +57,7 @@ class InstantEngine:
         deadly: Collection[int] = (),
         at_once: bool = True,
     ) -> None:
-        self.max_batch, self.in_flight = max_batch, in_flight
+        self.max_batch, self.in_flight, self.parallel = max_batch, in_flight, in_flight
         self.batches: list[list[int]] = []
         self.outstanding = self.most_outstanding = 0
         self._poison, self._deadly, self._at_once = poison, deadly, at_once

@@ -18,7 +18,8 @@ from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.stage import Annotator
 from stages.annotator.writer import Writer
 from stages.decoder import epoch as decoder_epoch
-from stages.decoder.epoch import Epoch, EpochOver, PictureSizes
+from stages.decoder.epoch import Epoch, EpochOver
+from stages.decoder.sizes import PictureSizes
 from stages.detector import stage as detector_stage
 from stages.detector.stage import Detector, Limits
 from stages.tracker.channel import Channel
@@ -102,7 +103,7 @@ class Whole:
         epoch = Epoch(fused(self.broker, fuse), Ledger(fused(self.broker, fuse), SOURCE), FLOW, self._others)
         with closing(self.setup.video()) as video:
             video.before = self._before
-            sizes = PictureSizes.of(video.facts, FLOW)
+            sizes = PictureSizes.of(video.facts.width, video.facts.height, FLOW)
             pixels = self.store.create(SOURCE, epoch.number, self.setup.window + 2, sizes.slot_bytes)
             try:
                 with epoch.fenced():

@@ -119,6 +119,7 @@ def line_fields(found: Detections) -> dict[str, Any]:
     """Return a line's content; nothing in it depends on how fast the frame was processed."""
     frame = found.frame
     failure = {} if found.error is None else {"error": found.error}
+    status = "failed" if failure else "ok" if found.skipped is None else "skipped"
     return {
         "source": frame.source,
         "seq": frame.seq,
@@ -126,10 +127,19 @@ def line_fields(found: Detections) -> dict[str, Any]:
         "timestamp": None if frame.timestamp_s is None else _iso(frame.timestamp_s),
         "width": frame.width,
         "height": frame.height,
-        "status": "failed" if failure else "ok",
+        "status": status,
         **failure,
+        **_of_a_camera(found),
         "detections": _objects(found),
     }
+
+
+def _of_a_camera(found: Detections) -> dict[str, Any]:
+    if found.frame.previous is None:
+        return {}
+    skipped = {} if found.skipped is None else {"skipped": found.skipped}
+    corrupt = {"corrupt": True} if found.frame.corrupt else {}
+    return {"dropped_before": found.dropped_before, **skipped, **corrupt}
 
 
 def _objects(found: Detections) -> list[dict[str, Any]]:
@@ -150,6 +160,6 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         fields = json.loads(line)
         whole = line.endswith(b"\n") and isinstance(fields["seq"], int) and isinstance(fields["detections"], list)
-        return fields if whole and fields["status"] in ("ok", "failed") else None
+        return fields if whole and fields["status"] in ("ok", "failed", "skipped") else None
     except (ValueError, KeyError, TypeError):
         return None

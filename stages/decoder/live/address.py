@@ -35,6 +35,11 @@ class Address:
         return _QUERY.sub("", self.url.partition(":")[2])
 
     @property
+    def looped(self) -> bool:
+        """Whether a recording or a folder of pictures is shown again and again."""
+        return self.options.get("loop", "0") not in ("0", "")
+
+    @property
     def options(self) -> dict[str, str]:
         """What follows `?`."""
         found = _QUERY.search(self.url)
@@ -51,13 +56,47 @@ def parse(text: str, variables: Mapping[str, str]) -> Address:
     scheme, colon, rest = url.partition(":")
     scheme = scheme.lower()
     if colon and scheme in NETWORK and rest.startswith("//") and len(rest) > len("//"):
-        # All before the last @ goes: a password may hold @, / and ? although it shouldn't.
-        return Address(scheme, url, f"{scheme}://{re.split('[?#]', rest[2:].rpartition('@')[2])[0]}")
+        return Address(scheme, url, shown(url))
     if colon and scheme in LOCAL and _QUERY.sub("", rest):
-        return Address(scheme, url, f"{scheme}:{_QUERY.sub('', rest)}")
+        return Address(scheme, url, shown(url))
     named = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", url)
     what = f"{named[1]}:// is no kind of source" if named and scheme not in NETWORK else "this is no URL of a source"
     raise ConfigError(f"{what}: give one that begins with {_KNOWN}")
+
+
+def shown(url: str) -> str:
+    """Return a URL without user, password and query, for people and logs."""
+    scheme, _, rest = url.strip().partition(":")
+    scheme = scheme.lower()
+    if scheme in LOCAL or not rest.startswith("//"):
+        return f"{scheme}:{_QUERY.sub('', rest)}"
+    # All before the last @ goes: a password may hold @, / and ? although it shouldn't. What is simulated has no secret.
+    place = rest[2:] if scheme == "sim" else re.split("[?#]", rest[2:].rpartition("@")[2])[0]
+    return f"{scheme}://{place}"
+
+
+def titled(url: str) -> str:
+    """Return a name for a source: host and path, or a local source's file."""
+    scheme, _, rest = shown(url).partition(":")
+    return rest.lstrip("/").partition("?")[0] if rest.startswith("//") else Path(rest).stem or scheme
+
+
+def holds_secret(url: str) -> bool:
+    """Return whether a URL, in which `${NAME}` is not yet put in, may hold a secret itself."""
+    scheme, _, rest = _REFERENCE.sub("", url.strip()).partition(":")
+    if scheme.lower() not in NETWORK or scheme.lower() == "sim":
+        return False
+    user, at, _ = rest.rpartition("@")
+    password = user.partition(":")[2]
+    return bool(at and password) or "?" in rest
+
+
+def is_live(text: str) -> bool:
+    """Return whether a text is the URL of a live source: one of another scheme is a file's name."""
+    scheme, colon, rest = text.strip().partition(":")
+    if not colon:
+        return False
+    return scheme.lower() in LOCAL or (scheme.lower() in NETWORK and rest.startswith("//"))
 
 
 def _expanded(text: str, variables: Mapping[str, str]) -> str:

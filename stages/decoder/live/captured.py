@@ -1,6 +1,8 @@
 """What comes out of a camera."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from stages.decoder.source import Scale
 
@@ -22,6 +24,8 @@ class Captured:
     """One pass from the decoder's own pixels; one thread at a time."""
     corrupt: str | None = None
     """Why the picture can't be trusted, if so."""
+    missed: int = 0
+    """Frames before this one that nobody took in time, of a camera that counts its frames itself."""
 
 
 @dataclass(slots=True)
@@ -34,3 +38,19 @@ class Counts:
     """Frames with damage."""
     errors: int = 0
     """Packets that could not be decoded."""
+
+
+class LiveVideo(Protocol):
+    """An opened live source."""
+
+    codec: str
+    fps: float
+    """What it says that it delivers."""
+    counts: Counts
+
+    def __iter__(self) -> Iterator[Captured]:
+        """Yield each frame, damaged ones too, to the end of a source that has one.
+
+        Raises:
+            CameraError: no frame comes any more, and why.
+        """

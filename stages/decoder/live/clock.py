@@ -45,13 +45,13 @@ class HostClock:
 class CaptureClock:
     """Gives the frames of one source their times, that grow whatever the clocks do; lives over reconnects."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_s: float | None = None, monotonic_s: float = 0.0) -> None:
+        """`after_s`: the time of the last frame that another decoder had, at `monotonic_s` by this host's clock."""
         self._host = HostClock()
         self._offset_s: float | None = None
         """Arrival less pts, of the packets that had the least delay."""
         self._pts_s = 0.0
-        self._last_s: float | None = None
-        self._seen_s = 0.0
+        self._last_s, self._seen_s = after_s, monotonic_s
 
     def stamp(self, pts_s: float, reported_s: float | None, wall_s: float, monotonic_s: float) -> float:
         """Return when a frame was captured, seconds since 1970.

@@ -25,8 +25,6 @@ _FPS: Final = 5.0
 class Images:
     """Pictures at a rate, once or (`loop`) again and again."""
 
-    codec: Final = "images"
-
     def __init__(
         self,
         paths: Sequence[Path],
@@ -36,16 +34,16 @@ class Images:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self.fps, self.counts = fps, Counts()
+        self.codec, self.fps, self.counts = "images", fps, Counts()
         self._paths, self._looped, self._clock = paths, looped, clock
         self._now, self._sleep = now, sleep
         self._scaler = Scaler()
 
     def __iter__(self) -> Iterator[Captured]:
-        """Yield each picture; one that can't be read is counted and left out.
+        """Yield each picture, once or for ever; one that can't be read is counted and left out.
 
         Raises:
-            CameraError: they are all through, or none can be read.
+            CameraError: none can be read.
         """
         started_s, shown = self._now(), 0
         while True:
@@ -63,7 +61,7 @@ class Images:
             if self.counts.captured == before:
                 raise failure("format")
             if not self._looped:
-                raise failure("gone")
+                return
 
     def _captured(self, frame: VideoFrame, pts_s: float) -> Captured:
         self.counts.captured += 1
@@ -84,7 +82,7 @@ def glob_images(address: Address, clock: CaptureClock) -> Images:
     paths = sorted(path for path in found if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise failure("not_found")
-    return Images(paths, _fps(address), address.options.get("loop", "0") not in ("0", ""), clock)
+    return Images(paths, _fps(address), address.looped, clock)
 
 
 def _fps(address: Address) -> float:

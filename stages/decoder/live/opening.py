@@ -13,12 +13,14 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from stages.decoder.live.address import Address
+from stages.decoder.live.captured import LiveVideo
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.failures import code_of, failure
 from stages.decoder.live.hardware import device_for
-from stages.decoder.live.images import Images, glob_images
+from stages.decoder.live.images import glob_images
 from stages.decoder.live.recording import Paced
 from stages.decoder.live.settings import LiveSettings
+from stages.decoder.live.sim import SimSettings, SimulatedCamera
 from stages.decoder.live.stream import LiveStream, Patience
 
 _FPS_UNKNOWN: Final = 25.0
@@ -31,8 +33,8 @@ _PROTOCOLS: Final = "rtsp,rtsps,rtp,rtmp,rtmps,rtmpt,http,https,httpproxy,tcp,tl
 
 
 @contextmanager
-def opened(address: Address, settings: LiveSettings, clock: CaptureClock) -> Iterator["LiveStream | Images"]:
-    """Open anything but `sim://`; `clock` is the source's and lives over reconnects.
+def opened(address: Address, settings: LiveSettings, clock: CaptureClock, start: int = 0) -> Iterator[LiveVideo]:
+    """Open a live source; `clock` is its own and lives over reconnects, `start` is the number of its next frame.
 
     Raises:
         CameraError: it can't be opened; its code says why.
@@ -40,6 +42,9 @@ def opened(address: Address, settings: LiveSettings, clock: CaptureClock) -> Ite
     """
     if address.scheme == "images":
         yield glob_images(address, clock)
+        return
+    if address.scheme == "sim":
+        yield SimulatedCamera(SimSettings.parse(address.url), clock, start)
         return
     av.logging.set_level(None)  # FFmpeg's own messages hold URLs
     container = _connected(address, settings)
@@ -73,8 +78,8 @@ def _stream(container: InputContainer, address: Address, settings: LiveSettings,
     _set_up(stream.codec_context, settings)
     for other in container.streams:
         other.discard = Discard.none if other.index == stream.index else Discard.all
-    looped = address.options.get("loop", "0") not in ("0", "")
-    packets = Paced(container, stream, looped) if address.scheme == "play" else container.demux(stream)
+    played = address.scheme == "play"
+    packets = Paced(container, stream, address.looped) if played else container.demux(stream)
     return LiveStream(
         address,
         packets,
@@ -83,6 +88,7 @@ def _stream(container: InputContainer, address: Address, settings: LiveSettings,
         codec=stream.codec_context.name,
         fps=float(stream.average_rate or stream.guessed_rate or _FPS_UNKNOWN),
         lossy=address.scheme == "udp" or (address.scheme == "rtsp" and settings.transport != "tcp"),
+        ends=played and not address.looped,
     )
 
 

@@ -43,16 +43,17 @@ class LiveStream:
         codec: str,
         fps: float,
         lossy: bool = False,
+        ends: bool = False,
     ) -> None:
-        """`packets` are demuxed as they come; `lossy` says that some may get lost on the way."""
-        self.codec, self.fps = codec, fps
+        """`packets` are demuxed as they come; `lossy`: some may get lost on the way; `ends`: there is a last one."""
+        self.codec, self.fps, self._ends = codec, fps, ends
         self.counts = Counts()
         self._address, self._packets, self._patience, self._clock = address, packets, patience, clock
         self._damage, self._scaler = Damage(lossy), Scaler()
         self._pts_s: float | None = None
 
     def __iter__(self) -> Iterator[Captured]:
-        """Yield each frame, damaged ones too.
+        """Yield each frame, damaged ones too, to the end of a source that has one.
 
         Raises:
             CameraError: no frame comes any more, and why.
@@ -66,7 +67,8 @@ class LiveStream:
                 framed_s = time.monotonic()
             if time.monotonic() - framed_s > self._patience.stall_s:
                 raise failure("stalled")  # packets come, and no frame
-        raise failure("gone")
+        if not self._ends:
+            raise failure("gone")
 
     def _timed(self) -> Iterator[VideoPacket]:
         packets = iter(self._packets)

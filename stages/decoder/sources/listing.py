@@ -3,17 +3,26 @@
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError
+from stages.decoder.live.address import is_live, titled
 
 _SUFFIXES: Final = frozenset(
     ".3gp .264 .265 .asf .avi .flv .gif .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
     ".webm .wmv".split()
 )
 _LONGEST_NAME: Final = 90  # settings take 100: room for a number
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCamera:
+    """A live source and its name, as of `NamedSource`."""
+
+    name: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +33,30 @@ class NamedSource:
     path: Path
 
 
+def expand_all(arguments: Sequence[str]) -> list[NamedSource | NamedCamera]:
+    """Return what `expand` does, and the cameras among the arguments, after the recordings.
+
+    Raises:
+        ConfigError: as `expand`, or a URL is of a kind that is no source.
+    """
+    split = [(argument, _split(argument)) for argument in arguments]
+    cameras = [(name, text) for _, (name, text) in split if _is_camera(text)]
+    recordings = [argument for argument, (_, text) in split if not _is_camera(text)]
+    found = expand(recordings) if recordings else []
+    taken = [item.name for item in found] + [name for name, _ in cameras if name]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2=URL")
+    names = [name or _clean(titled(url)) for name, url in cameras]
+    unique = _unique(names, frozenset(taken), [name is not None for name, _ in cameras])
+    return [*found, *(NamedCamera(name, url) for name, (_, url) in zip(unique, cameras, strict=True))]
+
+
 def expand(arguments: Sequence[str]) -> list[NamedSource]:
     """Return the recordings that files, folders and globs, each perhaps after `name=`, stand for, in their order.
 
     Raises:
-        ConfigError: one does not exist, holds no video, is a camera, or two have the same name.
+        ConfigError: one does not exist, holds no video, is a URL, or two have the same name.
     """
     wanted = [(name, path) for argument in arguments for name, path in _expanded(argument)]
     explicit = [name for name, _ in wanted if name]
@@ -46,10 +74,15 @@ def _expanded(argument: str) -> list[tuple[str | None, Path]]:
     return list(zip(_unique([f"{name}-{_clean(path.stem)}" for path in paths]), paths, strict=True))
 
 
+def _is_camera(text: str) -> bool:
+    """Return whether it is the URL of a live source; one that nobody knows counts too, and is refused as such."""
+    return not Path(text).exists() and (is_live(text) or "://" in text)
+
+
 def _split(argument: str) -> tuple[str | None, str]:
     """Return (name, path): a path may hold a `=` itself, so what exists is a path."""
     name, equals, rest = argument.partition("=")
-    if not equals or "/" in name or Path(argument).exists() or "://" in name:
+    if not equals or "/" in name or ":" in name or Path(argument).exists():
         return None, argument
     if not rest or not _clean(name, default=""):
         raise ConfigError(f"{argument!r} is no source: write NAME=PATH, the name of letters and digits")
@@ -59,7 +92,7 @@ def _split(argument: str) -> tuple[str | None, str]:
 def _paths(text: str) -> list[Path]:
     if scheme := re.match(r"(\w[\w+.-]*)://", text):
         # Not the whole URL: it may hold a password.
-        raise ConfigError(f"{scheme[1]}:// sources (cameras) are not supported yet in this version: give a file")
+        raise ConfigError(f"{scheme[1]}:// is no file; cameras are looked at by `detstream run`")
     if not text:
         raise ConfigError("an empty SOURCE: give a file, a folder or a glob")
     path = Path(text).expanduser()

@@ -41,7 +41,7 @@ class NullInference:
     """Finds objects on a grid, at once; outputs are as large as a network's."""
 
     name = "null"
-    in_flight = 1
+    in_flight = parallel = 1
 
     def __init__(self, card: ModelCard, objects: int, max_batch: int) -> None:
         self._card = card

@@ -92,6 +92,10 @@ class OpenVinoInference:
         """One more than run at once: it is ready when the first is done."""
         return self._streams + 1
 
+    @property
+    def parallel(self) -> int:
+        return self._streams
+
     def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
         if self._closed:
             raise EngineError("the engine is closed")

@@ -43,8 +43,8 @@ class ProbeEngine(Section):
     cost_per_frame_ms: float = Field(default=0, ge=0, le=60_000)
     """And each picture of it besides."""
     max_batch: int = Field(default=8, ge=1)
-    in_flight: int = Field(default=1, ge=1)
-    """Batches that may wait; they are worked on one after the other."""
+    in_flight: int = Field(default=2, ge=1)
+    """Batches that it takes at once; it works on one after the other."""
 
     def build(self, model: str, input_size: tuple[int, int] | None = None) -> "Probe":
         """Return an engine with the card of a model by name; ``input_size`` (height, width) replaces that of the card.
@@ -60,6 +60,7 @@ class Probe:
     """Reads the strip of each canvas; a picture without one has no objects."""
 
     name = "probe"
+    parallel = 1
 
     def __init__(self, card: ModelCard, settings: ProbeEngine) -> None:
         self._card, self._settings = card, settings

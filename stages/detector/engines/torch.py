@@ -76,6 +76,7 @@ class TorchInference:
     """Runs a fused network, batch after batch, in one thread."""
 
     in_flight = 2  # one runs, the next is ready
+    parallel = 1
 
     def __init__(
         self, network: "torch.nn.Module", card: ModelCard, device: str, max_batch: int, *, half: bool = False
@@ -180,7 +181,7 @@ class NarrowTorchInference:
     def __init__(self, whole: TorchInference, wanted: Wanted) -> None:
         self._whole, self._wanted = whole, wanted
         self.name, self.card = whole.name, whole.card
-        self.max_batch, self.in_flight = whole.max_batch, whole.in_flight
+        self.max_batch, self.in_flight, self.parallel = whole.max_batch, whole.in_flight, whole.parallel
 
     def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
         return self._whole.submit_narrowed(images, self._wanted)

@@ -6,7 +6,8 @@ from typing import Final
 from pipeline import keys
 from pipeline.frame import Pictures
 from pipeline.ledger import Ledger, Standing
-from pipeline.messages import Detections, EndOfSource, FrameMeta, encode_public
+from pipeline.messages import Detections, EndOfSource, FrameMeta
+from pipeline.wire import encode_public
 from stages.annotator.sink import Sink
 from stages.annotator.writer import Writer
 from tests.fakes import MemoryBroker

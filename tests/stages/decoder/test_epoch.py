@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from pipeline import keys
 from pipeline.errors import FrameExpiredError
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, decode
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Message
 from pipeline.settings import FlowSettings
-from stages.decoder.epoch import Epoch, EpochOver, PictureSizes
+from pipeline.wire import decode
+from stages.decoder.epoch import Epoch, EpochOver
+from stages.decoder.sizes import PictureSizes
 from stages.decoder.source import SourceFacts
 from stages.detector.letterbox import Letterbox
 from tests.fakes import MemoryBroker
@@ -45,7 +47,7 @@ class Desk:
 
     def decode(self, video: SyntheticVideo, window: int = MANY, wanted: Callable[[], bool] = lambda: True) -> Epoch:
         epoch = self.epoch(wanted)
-        sizes = PictureSizes.of(video.facts, self.flow)
+        sizes = PictureSizes.of(video.facts.width, video.facts.height, self.flow)
         writer = self.store.create(SOURCE, epoch.number, window + 2, sizes.slot_bytes)
         epoch.decode(video, writer, sizes, window)
         return epoch
@@ -280,6 +282,6 @@ def test_the_small_picture_has_the_size_that_the_letterbox_would_scale_it_to(
 ) -> None:
     facts = SourceFacts(width, height, FPS, None, None, None, "none")
     flow = FlowSettings(picture_size=(size[0] - 4, size[1] - 4), full_size=False)
-    sizes = PictureSizes.of(facts, flow)
+    sizes = PictureSizes.of(facts.width, facts.height, flow)
     assert sizes.detect == Letterbox(size).picture_size(width, height)
     assert sizes.slot_bytes == 3 * sizes.detect[0] * sizes.detect[1]

@@ -15,7 +15,8 @@ from pipeline import keys
 from pipeline.errors import EngineDiedError, EngineError
 from pipeline.frame import Pictures
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, FrameMeta, decode, encode
+from pipeline.messages import Detections, EndOfSource, FrameMeta
+from pipeline.wire import decode, encode
 from stages.detector import stage
 from stages.detector.engine import RawBoxes
 from stages.detector.stage import Detector, Limits
@@ -222,7 +223,7 @@ def test_a_frame_that_a_detector_died_with_goes_alone(bench: Bench) -> None:
 
 def test_a_suspect_waits_until_the_others_are_safe(bench: Bench) -> None:
     bench.announce("a", 1)
-    holder = bench.broker.group(keys.FRAMES, keys.DETECTORS, "dead")
+    holder = bench.broker.group([keys.FRAMES], keys.DETECTORS, "dead")
     assert holder.read(1, 0)
     bench.announce("a", 2)
     engine = InstantEngine(in_flight=2, at_once=False, deadly={1})

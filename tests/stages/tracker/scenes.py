@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline import keys
-from pipeline.messages import Detections, EndOfSource, FrameMeta, decode
+from pipeline.messages import Detections, EndOfSource, FrameMeta
+from pipeline.wire import decode
 from tests.fakes import MemoryBroker
 from tests.pipeline.message_examples import plain
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pipeline import keys
 from pipeline.broker import Delivery
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, decode
+from pipeline.messages import Detections, EndOfSource
 from pipeline.metrics import LatencyHistogram
+from pipeline.wire import decode
 from stages.tracker.channel import Channel
 from stages.tracker.settings import TrackerSettings
 from tests.fakes import MemoryBroker
@@ -36,7 +37,8 @@ class Line:
         for message in messages:
             self._sent += 1
             self.channel.accept(Delivery(keys.RAW, f"{self._sent}-0", b""), message)
-        self.channel.publish()
+        with self.broker.transaction() as transaction:
+            self.channel.publish(transaction)
 
     def ids(self) -> list[tuple[int, int]]:
         return sorted(self.broker.stream(keys.detections(SOURCE)).entries)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.messages import Detections, EndOfSource, Message, encode
+from pipeline.messages import Detections, EndOfSource, Message
+from pipeline.wire import encode
 from stages.tracker import stage
 from stages.tracker.channel import Channel
 from stages.tracker.settings import TrackerSettings

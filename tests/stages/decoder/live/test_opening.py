@@ -194,7 +194,7 @@ def test_packets_without_frames_are_a_stall(gate: CameraServer) -> None:
 def test_recording_is_played_in_real_time_and_ends(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 20)
     started_s = time.monotonic()
-    assert code_of(f"play:{clip}") == "gone"
+    assert len(list(frames(f"play:{clip}"))) >= 17  # the last ones stay in the decoder
     assert time.monotonic() - started_s >= 15 / 25
 
 
@@ -214,7 +214,7 @@ def test_folder_of_pictures_at_a_rate(tmp_path: Path) -> None:
     found = list(islice(frames(f"images:{tmp_path}?fps=50&loop=1"), 6))
     assert [captured.pts_s for captured in found] == pytest.approx([0, 0.02, 0.04, 0.08, 0.1, 0.12])
     assert np.array_equal(found[1].scaled(96, 64), picture(20, (96, 64)))
-    assert code_of(f"images:{tmp_path}/*.png?fps=50") == "gone"
+    assert len(list(frames(f"images:{tmp_path}/*.png?fps=50"))) == 3
     assert code_of(f"images:{tmp_path}/*.jpg") == "not_found"
     with pytest.raises(ConfigError, match="fps='many' is no rate"):
         next(frames(f"images:{tmp_path}?fps=many"))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from stages.decoder.sources.listing import NamedSource, expand
+from stages.decoder.sources.listing import NamedSource, expand, expand_all
 
 
 @pytest.fixture
@@ -105,9 +105,32 @@ def test_what_cannot_be_read_is_one_clear_line(folder: Path, arguments: list[str
 
 
 @pytest.mark.parametrize("argument", ["rtsp://user:secret@10.0.0.1/live?a=b", "gate=rtsp://user:secret@10.0.0.1/live"])
-def test_a_camera_is_refused_without_showing_its_password(folder: Path, argument: str) -> None:
+def test_a_camera_is_no_recording_and_its_password_is_not_shown(folder: Path, argument: str) -> None:
     message = error(argument)
-    assert "rtsp:// sources (cameras) are not supported yet" in message and "secret" not in message
+    assert "rtsp:// is no file; cameras are looked at by `detstream run`" in message and "secret" not in message
+
+
+def test_cameras_have_names_beside_those_of_recordings(folder: Path) -> None:
+    touch("cam1-live.mp4", "play.mp4")
+    found = expand_all(
+        [
+            "rtsp://joe:secret@cam1/live?x=1",
+            "cam1-live.mp4",
+            "play:play.mp4",
+            "yard=udp://1.2.3.4:5",
+            "sim://street?fps=2",
+        ]
+    )
+    assert [item.name for item in found] == ["cam1-live", "cam1-live-2", "play", "yard", "street"]
+    assert [type(item).__name__ for item in found] == ["NamedSource", *["NamedCamera"] * 4]
+    assert "secret" not in repr(found)
+
+
+def test_two_cameras_of_one_name_are_refused(folder: Path) -> None:
+    touch("gate.mp4")
+    for other in ("gate=rtsp://b/1", "gate=gate.mp4"):
+        with pytest.raises(ConfigError, match="two sources are named 'gate'"):
+            expand_all(["gate=rtsp://a/1", other])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

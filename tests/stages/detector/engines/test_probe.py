@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipeline import strip
 from pipeline.errors import EngineError
 from pipeline.frame import Frame
-from pipeline.messages import Detections, FrameMeta, decode, encode, encode_public
+from pipeline.messages import Detections, FrameMeta
+from pipeline.wire import decode, encode, encode_public
 from stages.detector.engines.probe import Probe, ProbeEngine, number_of
 from stages.detector.finder import Finder
 from stages.detector.nms import Postprocess

@@ -13,11 +13,13 @@ from pipeline import keys
 from pipeline.errors import ConfigError, SourceError
 from pipeline.ledger import Ledger
 from pipeline.memory import Budget
-from pipeline.messages import EndOfSource, FrameMeta, decode
+from pipeline.messages import EndOfSource, FrameMeta
 from pipeline.settings import FlowSettings
-from stages.decoder import stage
+from pipeline.wire import decode
+from stages.decoder import recordings
+from stages.decoder.recordings import Recordings
+from stages.decoder.room import Room
 from stages.decoder.source import SourceFacts
-from stages.decoder.stage import Decoder, Room
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore
 from tests.pipeline.broker_steps import DEADLINE_S, wait_for
@@ -53,7 +55,7 @@ class Site:
     def start(self, owner: str, sources: dict[str, Opener], budget_mb: int = 64, parallel: int = 2) -> Future[None]:
         self.stops.append(threading.Event())
         room = Room(FLOW, Budget(budget_mb), parallel)
-        decoder = Decoder(self.broker, self.store, room, owner, self.stops[-1])
+        decoder = Recordings(self.broker, self.store, room, owner, self.stops[-1])
         return self._pool.submit(decoder.run, list(sources.items()))
 
     def ledger(self, source: str) -> Ledger:
@@ -87,7 +89,7 @@ class Site:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(stage, "_CLAIM_POLL_S", _PAUSE_S)
+    monkeypatch.setattr(recordings, "_CLAIM_POLL_S", _PAUSE_S)
     with ThreadPoolExecutor(8) as pool:
         made = Site(pool)
         yield made
@@ -178,7 +180,7 @@ def test_the_source_of_a_decoder_that_died_is_taken_over_where_its_consumers_are
 def test_a_decoder_that_has_lost_its_lease_stops_and_comes_back_when_it_may(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "LEASE_S", 10 * _PAUSE_S)
+    monkeypatch.setattr(recordings, "LEASE_S", 10 * _PAUSE_S)
     task = site.start("one", {"a": video(10)})
     wait_for(lambda: site.ledger("a").read().frames == 10)
     epoch = site.ledger("a").read().epoch

@@ -17,9 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipeline import strip
 from pipeline.errors import ConfigError
+from stages.decoder.live.captured import Captured, Counts
+from stages.decoder.live.clock import CaptureClock
 from stages.decoder.picture import Scaler
 from stages.decoder.scene.street import Street, Truth
-from stages.decoder.source import Decoded, SourceFacts
+from stages.decoder.source import Scale
 
 _EXAMPLE: Final = "sim://street?fps=25&objects=8&seed=3&size=1280x720"
 _LEAST_SIDE, _MOST_SIDE = 96, 4096
@@ -38,12 +40,11 @@ def _size(wanted: Any) -> tuple[int, int]:
     return width, height
 
 
-class SimSource(BaseModel):
+class SimSettings(BaseModel):
     """Settings of a simulated camera."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["sim"] = "sim"
     fps: float = Field(default=25, gt=0, le=1000, allow_inf_nan=False)
     objects: int = Field(default=8, ge=0, le=500)
     """Most vehicles and people at once."""
@@ -54,10 +55,10 @@ class SimSource(BaseModel):
     codec: Literal["raw", "h264"] = "raw"
     """Whether pictures are encoded and decoded again, as a real camera's are."""
     frames: int | None = Field(default=None, ge=1)
-    """After how many it ends; never if not given."""
+    """It ends before the frame of this number; never if not given."""
 
     @classmethod
-    def parse(cls, url: str) -> "SimSource":
+    def parse(cls, url: str) -> "SimSettings":
         """Return the settings in `sim://street?fps=25&objects=8&seed=3&size=1280x720&codec=h264&frames=100`.
 
         Raises:
@@ -68,7 +69,7 @@ class SimSource(BaseModel):
             raise ConfigError(f"{url!r:.200}: the only simulated camera is sim://street, as in {_EXAMPLE}")
         given = parse_qsl(parts.query, keep_blank_values=True)
         names = [name for name, _ in given]
-        known = [name for name in cls.model_fields if name != "kind"]
+        known = list(cls.model_fields)
         for name in names:
             if name not in known:
                 raise ConfigError(f"sim://street has no setting {name!r:.100}; it has: {', '.join(known)}")
@@ -81,46 +82,36 @@ class SimSource(BaseModel):
             reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
             raise ConfigError(f"sim://street: {first['loc'][0]}={first['input']!s:.100}: {reason}") from error
 
-    def build(self) -> "SimulatedCamera":
-        """Switch it on."""
-        return SimulatedCamera(self)
-
 
 class SimulatedCamera:
     """Takes a picture each 1/fps seconds, whether or not somebody is there to see it."""
 
-    def __init__(self, settings: SimSource) -> None:
-        self._settings = settings
+    def __init__(self, settings: SimSettings, clock: CaptureClock, start: int = 0) -> None:
+        """`start` is the number of its first frame, which it stamps into the picture."""
+        self.codec: str = "rawvideo" if settings.codec == "raw" else settings.codec
+        self.fps, self.counts = settings.fps, Counts()
+        self._settings, self._clock, self._start = settings, clock, start
         self._street = Street(*settings.size, settings.objects, settings.seed)
         self._closed = threading.Event()
 
-    @property
-    def facts(self) -> SourceFacts:
-        settings = self._settings
-        duration_s = None if settings.frames is None else settings.frames / settings.fps
-        codec = "rawvideo" if settings.codec == "raw" else settings.codec
-        return SourceFacts(*settings.size, settings.fps, settings.frames, duration_s, None, codec)
+    def __iter__(self) -> Iterator[Captured]:
+        """Yield frames in real time, until closed or through; the first one at once.
 
-    def frames(self, start: int = 0) -> Iterator[Decoded]:
-        """Yield frames in real time until closed; the first, at once, is number `start`.
-
-        Who takes longer over one than it lasts misses those in between: their numbers are left out.
+        Who takes longer over one than it lasts misses those in between, and is told how many.
         """
-        scaler = Scaler()
+        scaler, expected = Scaler(), self._start
         coded = _Coded(self._settings) if self._settings.codec == "h264" else None
-        for seq in self._due(start):
-            if coded is None:
-                yield self._decoded(seq, _Drawn(partial(self._picture, seq), scaler))
-                continue
-            for frame in coded.through(self._picture(seq), seq):
-                yield self._decoded(coded.seq_of(frame), partial(scaler, frame))
+        for seq in self._due(self._start):
+            for number, scaled in self._pictures(seq, coded, scaler):
+                yield self._captured(number, max(number - expected, 0), scaled)
+                expected = number + 1
 
     def truth(self, seq: int) -> Truth:
         """Return what is in a frame of this camera, by its number."""
         return self._street.truth(seq)
 
     def close(self) -> None:
-        """End the running `frames`, also one that waits."""
+        """End the running iteration, also one that waits."""
         self._closed.set()
 
     def _due(self, start: int) -> Iterator[int]:
@@ -132,14 +123,23 @@ class SimulatedCamera:
             yield seq
             seq = max(seq + 1, start + int((time.monotonic() - begun_s) * fps))
 
+    def _pictures(self, seq: int, coded: "_Coded | None", scaler: Scaler) -> Iterator[tuple[int, Scale]]:
+        if coded is None:
+            yield seq, _Drawn(partial(self._picture, seq), scaler)
+            return
+        for frame in coded.through(self._picture(seq), seq):
+            yield coded.seq_of(frame), partial(scaler, frame)
+
     def _picture(self, seq: int) -> NDArray[np.uint8]:
         image, _ = self._street.draw(seq)
         strip.stamp(image, strip.tagged(self._settings.seed, seq))
         return image
 
-    def _decoded(self, seq: int, scaled: Callable[[int, int], NDArray[np.uint8]]) -> Decoded:
-        now_ns = time.time_ns()
-        return Decoded(seq, seq / self._settings.fps, now_ns / 1e9, *self._settings.size, now_ns, scaled)
+    def _captured(self, seq: int, missed: int, scaled: Scale) -> Captured:
+        self.counts.captured += 1
+        now_ns, pts_s = time.time_ns(), seq / self._settings.fps
+        stamp_s = self._clock.stamp(pts_s, None, now_ns / 1e9, time.monotonic())
+        return Captured(*self._settings.size, pts_s, stamp_s, now_ns, scaled, missed=missed)
 
 
 class _Drawn:
@@ -158,7 +158,7 @@ class _Drawn:
 class _Coded:
     """An encoder and a decoder, back to back."""
 
-    def __init__(self, settings: SimSource) -> None:
+    def __init__(self, settings: SimSettings) -> None:
         self._ticks = _CLOCK / settings.fps
         self._encoder = VideoCodecContext.create("libx264", "w")
         self._encoder.width, self._encoder.height = settings.size

@@ -1,0 +1,99 @@
+"""`detstream run`: its options."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pipeline.cli.arguments import Classes, Confidence, Half, ImageSize, Int8, Names, Overlap, Sources
+from pipeline.cli.command_line import hide_secrets
+from pipeline.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from pipeline.cli.config import RunOptions
+
+EXAMPLE: Final = "Example: [bold]detstream run gate=rtsp://cam1/stream1 recordings/ --output out/ --classes car[/]"
+
+
+class EngineName(StrEnum):
+    """The engines that can be chosen by name."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+    TENSORRT = "tensorrt"
+    TORCH = "torch"
+
+
+_Output = Annotated[Path | None, typer.Option(help="Folder of the outputs. [default: out]", file_okay=False)]
+_Config = Annotated[Path | None, typer.Option(help="Settings file (YAML); arguments and environment go over it.")]
+_Model = Annotated[str | None, typer.Option(help="A name or a file of weights. [default: demo]")]
+_Engine = Annotated[EngineName | None, typer.Option(help="What runs the network. [default: auto]")]
+_Detectors = Annotated[int, typer.Option(min=1, max=64, help="Detector processes; they share the work.")]
+_Fps = Annotated[float | None, typer.Option(min=0.01, help="Most frames a second of a camera to look at.")]
+_Motion = Annotated[
+    bool | None, typer.Option("--motion/--no-motion", help="Look at a camera only when something moves.")
+]
+_Duration = Annotated[str | None, typer.Option(help="End after a time: 90s, 10m, 1h. [default: cameras never end]")]
+_Video = Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+_Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")]
+
+
+def run(
+    sources: Sources = None,
+    output: _Output = None,
+    config: _Config = None,
+    model: _Model = None,
+    engine: _Engine = None,
+    imgsz: ImageSize = None,
+    half: Half = False,
+    int8: Int8 = False,
+    detectors: _Detectors = 1,
+    conf: Confidence = None,
+    iou: Overlap = None,
+    names: Names = None,
+    classes: Classes = None,
+    fps: _Fps = None,
+    motion: _Motion = None,
+    duration: _Duration = None,
+    video: _Video = True,
+    as_json: _Json = False,
+    force: _Force = False,
+) -> None:
+    """Detect and track objects in recordings and cameras; write JSON lines, annotated videos and a manifest."""
+    stop = stop_on_signals()  # first: a Ctrl-C while the rest is imported counts too
+    hide_secrets()
+    from pipeline.cli.config import RunOptions
+
+    network = (model, engine, imgsz, half, int8)
+    looked_at = (conf, iou, names, classes, video)
+    options = RunOptions(tuple(sources or ()), output, config, *network, detectors, *looked_at, fps=fps, motion=motion)
+    raise typer.Exit(_run(options, stop, duration, as_json=as_json, force=force))
+
+
+def _run(options: "RunOptions", stop: "Event", duration: str | None, *, as_json: bool, force: bool) -> int:
+    """Run, show what came of it, and return the exit code."""
+    from rich.console import Console
+
+    from pipeline.cli.config import resolve
+    from pipeline.cli.display import Display, show
+    from pipeline.cli.live_run import seconds
+    from pipeline.cli.run import run as run_all
+
+    duration_s = None if duration is None else seconds(duration)
+    display = Display(Console(stderr=True))
+    settings = resolve(options)
+    outcome, manifest = run_all(settings, options.detectors, display, stop, force=force, duration_s=duration_s)
+    if as_json:
+        sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
+    else:
+        show(outcome.reports, Console())
+    if outcome.error:
+        sys.stderr.write(f"detstream: {outcome.error}\n")
+    return outcome.exit_code

@@ -1,0 +1,224 @@
+"""The bytes of messages: a versioned msgpack envelope."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgpack
+import numpy as np
+
+from pipeline.errors import MessageError
+from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
+from pipeline.packing import (
+    as_box,
+    as_count,
+    as_integer,
+    as_number,
+    as_numbers,
+    as_text,
+    finite,
+    optional,
+    pack_array,
+    unpack_array,
+)
+
+VERSION: Final = 1
+_LIMITS: Final = {"max_str_len": 1 << 16, "max_bin_len": 1 << 24, "max_array_len": 1 << 16, "max_map_len": 1 << 8}
+
+
+def encode(message: Message) -> bytes:
+    """Return the message's bytes, arrays inside as raw little-endian bytes with dtype and shape."""
+    kind, pack = _ENCODERS[type(message)]
+    packed: bytes = msgpack.packb({"v": VERSION, "type": kind, **pack(message)})
+    return packed
+
+
+def encode_public(message: Detections | EndOfSource | SourceState) -> bytes:
+    """Return the bytes of a public stream's entry: plain lists and maps that any msgpack reader takes."""
+    if not isinstance(message, Detections):
+        return encode(message)
+    objects = [dict(zip(_OBJECT_FIELDS, row, strict=True)) for row in _rows(message)]
+    body = {
+        "v": VERSION,
+        "type": "published",
+        **_frame_fields(message.frame),
+        "error": message.error,
+        **_gap_fields(message),
+        "inferred_ns": message.inferred_ns,
+        "published_ns": message.published_ns,
+        "objects": objects,
+    }
+    packed: bytes = msgpack.packb(body)
+    return packed
+
+
+def decode(data: bytes) -> Message:
+    """Return the message in `data`, internal or public.
+
+    Raises:
+        MessageError: the bytes are damaged, or of a version or kind that we don't know.
+    """
+    try:
+        fields = msgpack.unpackb(data, **_LIMITS)
+        with np.errstate(over="raise"):  # numpy only warns that a number is too large for its array
+            return _build(fields)
+    except MessageError:
+        raise
+    except Exception as error:  # msgpack raises a dozen kinds, ValueError to RecursionError
+        raise MessageError(f"damaged message of {len(data)} bytes: {type(error).__name__}: {error!s:.200}") from error
+
+
+def _build(fields: Any) -> Message:
+    if not isinstance(fields, dict) or fields.get("v") != VERSION:
+        version = fields.get("v") if isinstance(fields, dict) else None
+        raise MessageError(f"message of version {version!r:.80}; this detstream reads version {VERSION}")
+    build = _DECODERS.get(fields.get("type", ""))
+    if build is None:
+        raise MessageError(f"message of unknown type {fields.get('type')!r:.80}")
+    return build(fields)
+
+
+def _frame_fields(meta: FrameMeta) -> dict[str, Any]:
+    return {name: getattr(meta, name) for name in FrameMeta.__slots__}
+
+
+def _read_frame(fields: Mapping[str, Any]) -> FrameMeta:
+    return FrameMeta(
+        source=as_text(fields["source"]),
+        epoch=as_count(fields["epoch"]),
+        seq=as_count(fields["seq"]),
+        pts_s=as_number(fields["pts_s"]),
+        width=as_count(fields["width"]),
+        height=as_count(fields["height"]),
+        timestamp_s=optional(as_number, fields["timestamp_s"]),
+        captured_ns=as_count(fields["captured_ns"]),
+        decoded_ns=as_count(fields["decoded_ns"]),
+        previous=optional(as_integer, fields.get("previous")),
+        corrupt=bool(fields.get("corrupt", False)),
+        roi=optional(as_box, fields.get("roi")),
+    )
+
+
+def _gap_fields(found: Detections) -> dict[str, Any]:
+    return {"skipped": found.skipped, "dropped_before": found.dropped_before}
+
+
+def _read_gap(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "skipped": optional(as_text, fields.get("skipped")),
+        "dropped_before": as_count(fields.get("dropped_before", 0)),
+    }
+
+
+def _detections_fields(found: Detections) -> dict[str, Any]:
+    return {
+        "frame": _frame_fields(found.frame),
+        "xyxy": pack_array(found.xyxy),
+        "confidence": pack_array(found.confidence),
+        "class_id": pack_array(found.class_id),
+        "class_name": list(found.class_name),
+        "tracker_id": pack_array(found.tracker_id),
+        "error": found.error,
+        **_gap_fields(found),
+        "inferred_ns": found.inferred_ns,
+        "published_ns": found.published_ns,
+    }
+
+
+def _read_detections(fields: Mapping[str, Any]) -> Detections:
+    names = tuple(as_text(name) for name in fields["class_name"])
+    found = Detections(
+        frame=_read_frame(fields["frame"]),
+        xyxy=unpack_array(fields["xyxy"], "<f4", (len(names), 4)),
+        confidence=unpack_array(fields["confidence"], "<f4", (len(names),)),
+        class_id=unpack_array(fields["class_id"], "<i4", (len(names),)),
+        class_name=names,
+        tracker_id=unpack_array(fields["tracker_id"], "<i8", (len(names),)),
+        error=optional(as_text, fields["error"]),
+        **_read_gap(fields),
+        inferred_ns=as_count(fields["inferred_ns"]),
+        published_ns=as_count(fields["published_ns"]),
+    )
+    return found
+
+
+_OBJECT_FIELDS: Final = ("xyxy", "confidence", "class_id", "class_name", "tracker_id")
+
+
+def _rows(found: Detections) -> Iterator[tuple[Any, ...]]:
+    tracker_ids = [None if number < 0 else number for number in found.tracker_id.tolist()]
+    columns = (found.xyxy.tolist(), found.confidence.tolist(), found.class_id.tolist(), found.class_name, tracker_ids)
+    return zip(*columns, strict=True)
+
+
+def _read_published(fields: Mapping[str, Any]) -> Detections:
+    objects = fields["objects"]
+    column = {name: [item[name] for item in objects] for name in _OBJECT_FIELDS}
+    tracker_ids = [-1 if number is None else as_count(number) for number in column["tracker_id"]]
+    return Detections(
+        frame=_read_frame(fields),
+        xyxy=finite(np.asarray([as_numbers(box, 4) for box in column["xyxy"]], np.float32).reshape(len(objects), 4)),
+        confidence=finite(np.asarray(as_numbers(column["confidence"], len(objects)), np.float32)),
+        class_id=np.asarray([as_integer(number) for number in column["class_id"]], np.int32),
+        class_name=tuple(as_text(name) for name in column["class_name"]),
+        tracker_id=np.asarray(tracker_ids, np.int64),
+        error=optional(as_text, fields["error"]),
+        **_read_gap(fields),
+        inferred_ns=as_count(fields["inferred_ns"]),
+        published_ns=as_count(fields["published_ns"]),
+    )
+
+
+def _end_fields(end: EndOfSource) -> dict[str, Any]:
+    return {name: getattr(end, name) for name in EndOfSource.__slots__}
+
+
+def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
+    return EndOfSource(
+        source=as_text(fields["source"]),
+        epoch=as_count(fields["epoch"]),
+        frames=as_count(fields["frames"]),
+        error=optional(as_text, fields["error"]),
+        last=optional(as_integer, fields.get("last")),
+    )
+
+
+def _live_fields(item: LiveItem) -> dict[str, Any]:
+    return {"source": item.source, "epoch": item.epoch, "ticket": item.ticket}
+
+
+def _read_live(fields: Mapping[str, Any]) -> LiveItem:
+    return LiveItem(as_text(fields["source"]), as_count(fields["epoch"]), as_count(fields["ticket"]))
+
+
+def _state_fields(state: SourceState) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in SourceState.__slots__}
+
+
+def _read_state(fields: Mapping[str, Any]) -> SourceState:
+    return SourceState(
+        source=as_text(fields["source"]),
+        epoch=as_count(fields["epoch"]),
+        state=as_text(fields["state"]),
+        since_ns=as_count(fields["since_ns"]),
+        code=optional(as_text, fields["code"]),
+        error=optional(as_text, fields["error"]),
+        fps=as_number(fields["fps"]),
+        **{name: as_count(fields[name]) for name in ("reconnects", "captured", "corrupt", "offered", "skipped")},
+    )
+
+
+_ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
+    FrameMeta: ("frame", _frame_fields),
+    Detections: ("detections", _detections_fields),
+    EndOfSource: ("end", _end_fields),
+    LiveItem: ("live", _live_fields),
+    SourceState: ("state", _state_fields),
+}
+_DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
+    "frame": _read_frame,
+    "detections": _read_detections,
+    "published": _read_published,
+    "end": _read_end,
+    "live": _read_live,
+    "state": _read_state,
+}

@@ -1,0 +1,216 @@
+"""A camera on its way into its outputs: nobody waits for them, and none of them waits for another."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from pipeline import keys
+from pipeline.broker import Broker, Delivery
+from pipeline.errors import FrameStoreError, MessageError, SinkError
+from pipeline.frame_store import FrameStore
+from pipeline.ledger import Ledger
+from pipeline.messages import Detections, EndOfSource
+from pipeline.wire import decode
+from stages.annotator.segments import boundary, stem
+from stages.annotator.sink import Sink
+
+OpenSink: TypeAlias = Callable[[str], Sink]
+"""Opens a sink for the segment of this name."""
+
+_FLUSH_S: Final = 0.5
+_RETRY_S: Final = 30.0
+_TOLD_EVERY_S: Final = 60.0
+_SEGMENTS_TOLD: Final = 200
+
+
+class _Output:
+    """One kind of output; where it can't be written it is tried again, and what it misses meanwhile is counted."""
+
+    def __init__(self, kind: str, open_sink: OpenSink) -> None:
+        self.kind, self._open = kind, open_sink
+        self._sink: Sink | None = None
+        self._retry_s = 0.0
+        self.written = self.missed = 0
+
+    def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
+        """Write a frame, or count it as missed."""
+        if self._sink is None and time.monotonic() < self._retry_s:
+            self.missed += 1
+            return
+        try:
+            if self._sink is None:
+                self._sink = self._open(segment)
+            if self._sink.needs_pixels and image is None:
+                self.missed += 1
+                return
+            self._sink.write(found, image)
+            self.written += 1
+        except SinkError as error:
+            self._give_up(error)
+            self.missed += 1
+
+    def flush(self) -> None:
+        if self._sink is not None:
+            try:
+                self._sink.flush()
+            except SinkError as error:
+                self._give_up(error)
+
+    def finish(self, frames: int, error: str | None) -> None:
+        """Give the segment its final form."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            try:
+                sink.finish(frames, error)
+            except SinkError as failure:
+                self._tell(failure)
+
+    def close(self) -> None:
+        """Leave the segment readable."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
+
+    def _give_up(self, error: SinkError) -> None:
+        sink, self._sink = self._sink, None
+        self._retry_s = time.monotonic() + _RETRY_S
+        if sink is not None:
+            with suppress(SinkError):
+                sink.close()
+        self._tell(error)
+
+    def _tell(self, error: SinkError) -> None:
+        structlog.get_logger().error("output fails", kind=self.kind, error=str(error), again_s=_RETRY_S)
+
+
+class LiveWriter:
+    """Takes a camera's public stream entry by entry, and feeds the outputs; what it can't have, it skips and counts."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: FrameStore,
+        source: str,
+        sinks: Mapping[str, OpenSink],
+        segment_s: float,
+        after: int,
+    ) -> None:
+        """`after`: the last frame that is in the segments of an earlier process."""
+        self._broker, self._store, self._source = broker, store, source
+        self._outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
+        self._draws = "video" in sinks
+        self._segment_s = segment_s
+        self._ledger = Ledger(broker, source)
+        self._last = max(after, self._ledger.read().done((keys.ANNOTATOR,)))
+        self._segment, self._ends_s = "", 0.0
+        self._segments: list[str] = json.loads(self._ledger.read().text("segments") or "[]")
+        self._lost = 0
+        self._flushed_s = self._told_s = 0.0
+        self.position = "0"
+        """The last entry of the public stream that was taken."""
+        self.finished = False
+        """Whether the camera has come to an end, and its outputs have their final form."""
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more may be taken: always."""
+        return True
+
+    def take(self, delivery: Delivery) -> None:
+        """Write the stream's next entry."""
+        self.position = delivery.id
+        try:
+            message = decode(delivery.body)
+        except MessageError as error:
+            structlog.get_logger().error("damaged entry", source=self._source, id=delivery.id, error=str(error))
+            return
+        if isinstance(message, EndOfSource):
+            self._end(message)
+        elif isinstance(message, Detections):
+            self._write(message)
+
+    def advance(self) -> None:
+        """Put on disk what was written, now and then."""
+        if time.monotonic() - self._flushed_s > _FLUSH_S and not self.finished:
+            self._flushed_s = time.monotonic()
+            for output in self._outputs:
+                output.flush()
+            self._report()
+
+    def close(self) -> None:
+        """Leave the outputs readable as far as they go."""
+        for output in self._outputs:
+            output.close()
+        self._report()
+
+    def _write(self, found: Detections) -> None:
+        seq = found.frame.seq
+        if seq <= self._last and not self._begins_anew(found):
+            return
+        self._note_gap(found)
+        at_s = found.frame.timestamp_s or found.frame.pts_s
+        if at_s >= self._ends_s:
+            self._begin_segment(at_s)
+        image = self._pixels(found) if self._draws else None
+        for output in self._outputs:
+            output.write(self._segment, found, image)
+        self._last = seq
+
+    def _begins_anew(self, found: Detections) -> bool:
+        """Return whether the numbers begin again: the decoder and the broker have lost their memory."""
+        standing = self._ledger.read()
+        anew = found.frame.epoch == standing.epoch and standing.published < self._last
+        if anew:
+            self._ends_s = 0.0
+        return anew
+
+    def _note_gap(self, found: Detections) -> None:
+        """Count frames that were published and are gone: this process has fallen behind by more than is kept."""
+        lost = found.frame.seq - found.dropped_before - 1 - self._last
+        if self._last < 0 or lost <= 0:
+            return
+        self._lost += lost
+        if time.monotonic() - self._told_s > _TOLD_EVERY_S:
+            self._told_s = time.monotonic()
+            structlog.get_logger().warning("outputs fell behind", source=self._source, frames=self._lost)
+
+    def _begin_segment(self, at_s: float) -> None:
+        self._finish_segment(None)
+        self._segment, self._ends_s = stem(self._source, at_s), boundary(at_s, self._segment_s)
+        self._segments = [*self._segments, self._segment][-_SEGMENTS_TOLD:]
+        self._ledger.write({"segments": json.dumps(self._segments)})
+
+    def _finish_segment(self, error: str | None) -> None:
+        for output in self._outputs:
+            output.finish(self._last + 1, error)
+
+    def _pixels(self, found: Detections) -> NDArray[np.uint8] | None:
+        """Return the full-size picture, None if it is not there any more, or never was."""
+        if found.skipped is not None:
+            return None
+        try:
+            return self._store.get(self._source, found.frame.epoch, found.frame.seq, "full")
+        except FrameStoreError:
+            return None
+
+    def _end(self, end: EndOfSource) -> None:
+        if end.epoch < self._ledger.read().epoch:  # it has come back since
+            return
+        self._finish_segment(end.error)
+        self._report()
+        self._ledger.write({f"finished.{keys.ANNOTATOR}": end.epoch, "finished_ns": time.time_ns()})
+        self.finished = True
+
+    def _report(self) -> None:
+        counts = {f"{name}.{output.kind}": getattr(output, name) for output in self._outputs for name in _COUNTED}
+        places = {f"{field}.{keys.ANNOTATOR}": self._last for field in ("done", "durable")}
+        self._ledger.write({**places, **counts, "lost": self._lost})
+
+
+_COUNTED: Final = ("written", "missed")

@@ -1,0 +1,63 @@
+"""Cameras that are to be gone: their end is told, and their traces are removed when nobody may want to read on."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline import keys
+from pipeline.broker import Broker
+from pipeline.ledger import Ledger, Standing
+from pipeline.messages import EndOfSource
+from pipeline.registry import Registry, Wish
+from stages.decoder.live.feed import end_camera
+from stages.decoder.live.states import tell
+
+_FORGET_AFTER_NS: Final = 600 * 10**9
+"""A camera that was removed leaves its last messages for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a decoder takes cameras."""
+
+    owner: str
+    most: int
+    """At once."""
+    lease_s: float
+
+
+class Removal:
+    """What any decoder does about cameras that were removed, and that none has any more."""
+
+    def __init__(self, broker: Broker, registry: Registry, terms: Terms) -> None:
+        self._broker, self._registry, self._terms = broker, registry, terms
+
+    def see_off(self, wish: Wish) -> None:
+        """Tell the end of a camera whose decoder could not; forget one that is long gone."""
+        standing = Ledger(self._broker, wish.name).read()
+        if standing.epoch and standing.ended_epoch != standing.epoch:
+            self._end(wish.name)
+        elif time.time_ns() - wish.revision > _FORGET_AFTER_NS:
+            self._forget(wish.name)
+
+    def _end(self, name: str) -> None:
+        lease = keys.lease(name)
+        if not self._broker.lease(lease, self._terms.owner, self._terms.lease_s):
+            return
+        ledger = Ledger(self._broker, name)
+        frames = ledger.read().number("captured", 0)
+        end_camera(self._broker, ledger, EndOfSource(name, ledger.begin_epoch(live=True), frames))
+        tell(self._broker, name, "ended")
+        self._broker.release(lease, self._terms.owner)
+
+    def _forget(self, name: str) -> None:
+        with self._broker.transaction() as transaction:
+            transaction.remove_member(keys.SOURCES, name)
+        self._broker.delete(Ledger(self._broker, name).all_keys())
+        self._registry.forget(name)
+
+
+def has_ended(standing: Standing, wish: Wish) -> bool:
+    """Return whether a camera came to its end after it was last wished for."""
+    over = standing.epoch > 0 and standing.ended_epoch == standing.epoch
+    return over and standing.number("ended_ns", 0) > wish.revision

@@ -1,0 +1,104 @@
+"""What leaves the tracker for one source: tracked, stamped, counted, each entry under an ID that grows."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from pipeline import keys
+from pipeline.broker import Broker, Transaction
+from pipeline.ledger import Ledger
+from pipeline.messages import Detections, EndOfSource
+from pipeline.metrics import LatencyHistogram
+from pipeline.wire import encode_public
+from stages.tracker.settings import TrackerSettings
+from stages.tracker.tracks import Tracks
+
+_DEFAULT_FPS: Final = 30.0
+_COUNTED: Final = ("ok", "failed", "skipped", "objects")
+
+
+class Publication:
+    """Puts a source's frames into its public stream; its state is stored with what led to it, all or nothing."""
+
+    def __init__(self, broker: Broker, source: str, settings: TrackerSettings) -> None:
+        self.source, self._settings = source, settings
+        self._ledger = Ledger(broker, source)
+        saved = broker.get_fields(keys.checkpoint(source))
+        self.epoch = int(saved.get("epoch", 0))
+        """The newest that anything came from."""
+        self.following = int(saved.get("following", 0))
+        """The frame behind the last one that is published."""
+        self.ended = bool(int(saved.get("ended", 0)))
+        """Whether the end has been published."""
+        self._entry_ms = int(saved.get("entry_ms", 1))  # Redis refuses the ID 0-0
+        self._counts = {name: int(saved.get(name, 0)) for name in _COUNTED}
+        self._latency = LatencyHistogram(saved.get("latency", b""))
+        self._tracks = self._open_tracks(saved.get("tracks", b""))
+
+    def put(
+        self, transaction: Transaction, found: Detections, *, timed: bool = False, retain: int | None = None
+    ) -> None:
+        """Publish a frame.
+
+        `timed`: frames may be missing, so tracks go by their times. `retain`: about how many entries are to be kept.
+        """
+        tracked = replace(self._tracked(found, timed), published_ns=time.time_ns())
+        meta = tracked.frame
+        at_s = meta.pts_s if meta.timestamp_s is None else meta.timestamp_s
+        self._entry_ms = max(self._entry_ms, int(at_s * 1000))  # Redis refuses IDs that go back
+        fields: dict[str, str | int] = {"v": 1, "source": meta.source, "seq": meta.seq, "n": len(tracked)}
+        self._append(transaction, meta.seq, encode_public(tracked), fields, retain)
+        self.following = meta.seq + 1
+        self._count(tracked)
+
+    def renumber(self, following: int) -> None:
+        """Go on with smaller numbers, under greater IDs."""
+        self.following, self._entry_ms = following, self._entry_ms + 1
+
+    def put_end(self, transaction: Transaction, end: EndOfSource) -> None:
+        """Publish the end, behind the last frame."""
+        fields: dict[str, str | int] = {"v": 1, "source": end.source, "seq": end.frames, "n": 0}
+        self._append(transaction, end.frames, encode_public(end), fields)
+        self._ledger.write_in(transaction, {"ended": end.epoch, "frames": end.frames, "decoded": end.frames})
+        self.ended = True
+
+    def save(self, transaction: Transaction) -> None:
+        """Write the state together with what led to it: neither can be lost without the other."""
+        state: dict[str, str | int | float | bytes] = {"epoch": self.epoch, "following": self.following}
+        state |= self._counts
+        state |= {"entry_ms": self._entry_ms, "latency": self._latency.to_bytes(), "ended": int(self.ended)}
+        state |= {"tracks": self._tracks.to_bytes() if self._tracks and not self.ended else b""}
+        transaction.set_fields(keys.checkpoint(self.source), state)
+        self._ledger.write_in(transaction, {"published": self.following - 1})
+
+    def _tracked(self, found: Detections, timed: bool) -> Detections:
+        if self._tracks is None or found.error is not None:
+            return found
+        at_s = found.frame.timestamp_s if timed else None
+        if found.skipped is None:
+            return self._tracks.update(found, at_s)
+        self._tracks.rest(at_s)
+        return found
+
+    def _append(
+        self,
+        transaction: Transaction,
+        seq: int,
+        body: bytes,
+        fields: Mapping[str, str | int],
+        retain: int | None = None,
+    ) -> None:
+        transaction.publish(keys.detections(self.source), f"{self._entry_ms}-{seq}", body, fields, retain)
+
+    def _count(self, found: Detections) -> None:
+        self._counts["failed" if found.error else "skipped" if found.skipped else "ok"] += 1
+        self._counts["objects"] += len(found)
+        if found.frame.captured_ns:
+            self._latency.add((found.published_ns - found.frame.captured_ns) / 1e9)
+
+    def _open_tracks(self, state: bytes) -> Tracks | None:
+        if self._settings.tracking is None:
+            return None
+        fps = float(self._ledger.read().fields.get("fps", _DEFAULT_FPS)) or _DEFAULT_FPS
+        return Tracks(self._settings.tracking, fps, state)
