@@ -61,6 +61,8 @@ class Detections:
     """`motion`: there was nothing to look for, as nothing moved; None if it was looked at."""
     dropped_before: int = 0
     """Frames of a camera between the one published before and this one, which nobody looked at."""
+    begun_ns: int = 0
+    """Wall clock when the engine began with it."""
     inferred_ns: int = 0
     """Wall clock when the engine had answered."""
     published_ns: int = 0

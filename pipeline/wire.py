@@ -22,6 +22,7 @@ from pipeline.packing import (
 )
 
 VERSION: Final = 1
+_CLOCKS: Final = ("begun_ns", "inferred_ns", "published_ns")
 _LIMITS: Final = {"max_str_len": 1 << 16, "max_bin_len": 1 << 24, "max_array_len": 1 << 16, "max_map_len": 1 << 8}
 
 
@@ -43,8 +44,7 @@ def encode_public(message: Detections | EndOfSource | SourceState) -> bytes:
         **_frame_fields(message.frame),
         "error": message.error,
         **_gap_fields(message),
-        "inferred_ns": message.inferred_ns,
-        "published_ns": message.published_ns,
+        **_clock_fields(message),
         "objects": objects,
     }
     packed: bytes = msgpack.packb(body)
@@ -109,6 +109,14 @@ def _read_gap(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _clock_fields(found: Detections) -> dict[str, int]:
+    return {name: getattr(found, name) for name in _CLOCKS}
+
+
+def _read_clocks(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: as_count(fields.get(name, 0)) for name in _CLOCKS}
+
+
 def _detections_fields(found: Detections) -> dict[str, Any]:
     return {
         "frame": _frame_fields(found.frame),
@@ -119,8 +127,7 @@ def _detections_fields(found: Detections) -> dict[str, Any]:
         "tracker_id": pack_array(found.tracker_id),
         "error": found.error,
         **_gap_fields(found),
-        "inferred_ns": found.inferred_ns,
-        "published_ns": found.published_ns,
+        **_clock_fields(found),
     }
 
 
@@ -135,8 +142,7 @@ def _read_detections(fields: Mapping[str, Any]) -> Detections:
         tracker_id=unpack_array(fields["tracker_id"], "<i8", (len(names),)),
         error=optional(as_text, fields["error"]),
         **_read_gap(fields),
-        inferred_ns=as_count(fields["inferred_ns"]),
-        published_ns=as_count(fields["published_ns"]),
+        **_read_clocks(fields),
     )
     return found
 
@@ -163,8 +169,7 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
         tracker_id=np.asarray(tracker_ids, np.int64),
         error=optional(as_text, fields["error"]),
         **_read_gap(fields),
-        inferred_ns=as_count(fields["inferred_ns"]),
-        published_ns=as_count(fields["published_ns"]),
+        **_read_clocks(fields),
     )
 
 

@@ -14,7 +14,10 @@ from pipeline.ledger import Standing
 from pipeline.supervisor.report import SourceReport
 
 _LINE_EVERY_S: Final = 10.0
+_HEADINGS: Final = ("detections", "failed", "wall s", "fps", "p50 ms", "p95 ms")
 _STYLES: Final = {"warning": "yellow", "error": "red", "critical": "red"}
+CAMERA_STYLES: Final = {"live": "green", "failed": "red", "stalled": "red", "reconnecting": "yellow"}
+"""How the states of cameras are painted."""
 _TECHNICAL: Final = frozenset({"stage", "source", "level", "event", "timestamp", "name"})
 
 
@@ -54,7 +57,7 @@ class Display:
             self._line_s = time.monotonic()
             for name, standing in active.items():
                 if not standing.finished(("annotator",)):
-                    self._console.print(escape(f"{name}: {standing.published + 1} of {_total(standing) or '?'} frames"))
+                    self._console.print(escape(f"{name}: {_line(standing)}"))
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Show a log line of a stage."""
@@ -68,12 +71,20 @@ class Display:
         written = min(standing.done(("annotator",)), standing.published) + 1
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(escape(name), total=None, fps=0.0)
+        if standing.live:
+            self._show_camera(name, standing)
+            return
         if written and name not in self._first_s:
             self._first_s[name] = time.monotonic()
         elapsed_s = time.monotonic() - self._first_s.get(name, time.monotonic())
         self._bars.update(
             self._tasks[name], completed=written, total=_total(standing), fps=written / elapsed_s if elapsed_s else 0.0
         )
+
+    def _show_camera(self, name: str, standing: Standing) -> None:
+        state = standing.text("state")
+        text = f"{escape(name)} [{CAMERA_STYLES.get(state, 'dim')}]{state}[/]"
+        self._bars.update(self._tasks[name], description=text, completed=standing.published + 1, fps=_rate(standing))
 
 
 def show(reports: Sequence[SourceReport], console: Console) -> None:
@@ -87,14 +98,29 @@ def show(reports: Sequence[SourceReport], console: Console) -> None:
 def table(reports: Sequence[SourceReport]) -> Table:
     """Return the report of a run as a table, a row a source."""
     result = Table(title=None, box=None, header_style="bold")
-    for heading in ("source", "status", "frames", "detections", "failed", "wall s", "fps", "p50 ms", "p95 ms"):
+    live = any(report.live for report in reports)
+    headings = ("source", "status", "frames", *(("dropped", "skipped") if live else ()), *_HEADINGS)
+    for heading in headings:
         result.add_column(heading, justify="left" if heading in ("source", "status") else "right")
     for report in reports:
-        numbers = (report.frames, report.detections, report.failed, f"{report.wall_s:.1f}", f"{report.fps:.1f}")
+        gaps = (report.dropped, report.skipped) if live else ()
+        numbers = (report.frames, *gaps, report.detections, report.failed, f"{report.wall_s:.1f}", f"{report.fps:.1f}")
         latencies = (_milliseconds(report.latency_p50_s), _milliseconds(report.latency_p95_s))
         status = f"[{'green' if report.status == 'ok' else 'red'}]{report.status}[/]"
         result.add_row(escape(report.source), status, *map(str, numbers), *latencies)
     return result
+
+
+def _line(standing: Standing) -> str:
+    if not standing.live:
+        return f"{standing.published + 1} of {_total(standing) or '?'} frames"
+    code, captured = standing.text("code"), standing.number("captured", 0)
+    state = standing.text("state") + (f" ({code})" if code else "")
+    return f"{state}, {_rate(standing):.1f} fps, {captured} frames captured"
+
+
+def _rate(standing: Standing) -> float:
+    return float(standing.fields.get("rate", 0.0))
 
 
 def _total(standing: Standing) -> int | None:

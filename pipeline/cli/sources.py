@@ -23,14 +23,17 @@ def list_all(
     from rich.console import Console
 
     from pipeline.cli.reach import reached
-    from pipeline.cli.standing import camera_rows, camera_table
+    from pipeline.cli.standing import camera_rows, camera_table, troubles
 
     with reached(run) as (broker, _):
         rows = camera_rows(broker)
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
-        Console().print(camera_table(rows))
+        console = Console()
+        console.print(camera_table(rows))
+        for line in troubles(rows):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=_EXAMPLE)

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from pipeline import keys
 from pipeline.broker import Broker
+from pipeline.cli.display import CAMERA_STYLES
 from pipeline.ledger import Ledger
 from pipeline.metrics import LatencyHistogram
 from pipeline.registry import Registry, Wish
 
-_STYLES: Final = {"live": "green", "failed": "red", "stalled": "red", "reconnecting": "yellow"}
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -29,21 +29,26 @@ def camera_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for heading in ("source", "state", "for", "fps", "captured", "looked at", "dropped", "skipped", "reconnects"):
         table.add_column(heading, justify="left" if heading in ("source", "state") else "right")
     table.add_column("p50 ms", justify="right")
-    table.add_column("address and last error", overflow="fold")
+    table.add_column("address", overflow="fold")
     for row in rows:
-        state, trouble = str(row["state"]), f" {row['last_code']}: {row['last_error']}" if row["last_code"] else ""
+        state = str(row["state"])
         numbers = (row["captured"], row["detected"], row["dropped"], row["skipped"], row["reconnects"])
         latency = "-" if row["latency_p50_s"] is None else f"{row['latency_p50_s'] * 1000:.0f}"
         table.add_row(
             escape(str(row["source"])),
-            f"[{_STYLES.get(state, 'dim')}]{state}[/]",
+            f"[{CAMERA_STYLES.get(state, 'dim')}]{state}[/]",
             _span(row["since_s"]),
             f"{row['fps']:.1f}",
             *map(str, numbers),
             latency,
-            escape(f"{row['address']}{trouble}"),
+            escape(str(row["address"])),
         )
     return table
+
+
+def troubles(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each camera with something wrong, now or before."""
+    return [f"{row['source']}: last error {row['last_code']}: {row['last_error']}" for row in rows if row["last_code"]]
 
 
 def _row(broker: Broker, wish: Wish) -> dict[str, Any]:

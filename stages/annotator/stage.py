@@ -14,7 +14,7 @@ from pipeline.memory import STREAMS_KEPT
 
 LEASE_S: Final = 5.0
 _BLOCK_S: Final = 0.1
-_WAITING_BLOCK_S: Final = 0.002
+_WAITING_S: Final = 0.002
 _BATCH: Final = 8
 """Small, so that the window moves on in small steps."""
 _DISCOVER_S: Final = 0.2
@@ -74,14 +74,14 @@ class Annotator:
         after = {keys.detections(name): writer.position for name, writer in self._writers.items() if writer.hungry}
         waiting = any(not writer.hungry for writer in self._writers.values())
         by_stream = {keys.detections(name): writer for name, writer in self._writers.items()}
-        block_s = _WAITING_BLOCK_S if waiting else _BLOCK_S
-        for delivery in self._broker.read(after, _BATCH, block_s) if after else []:
+        # A broker that is asked to wait for two milliseconds may take 100: pixels would come late.
+        for delivery in self._broker.read(after, _BATCH, 0.0 if waiting else _BLOCK_S) if after else []:
             by_stream[delivery.stream].take(delivery)
         for name, writer in list(self._writers.items()):
             writer.advance()
             if writer.finished:
                 self._retire(name)
-        return 0 if after else block_s
+        return _WAITING_S if waiting else 0.0 if after else _BLOCK_S
 
     def _retire(self, source: str) -> None:
         """Let go of a source that is finished."""

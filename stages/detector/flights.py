@@ -38,7 +38,7 @@ class Flight:
         try:
             self.answer.exception(patience_s)
         except TimeoutError:
-            return self.answer.done()
+            return False
         return True
 
 
@@ -69,14 +69,16 @@ class Flights:
         """How many of these it would begin with at once."""
         return max(self._parallel - len(self._flights), 0)
 
+    @property
+    def usual_s(self) -> float:
+        """How long one takes that is as large as the oldest; 0 if that is not known."""
+        return self._usual_s.get(len(self.oldest.frames), 0.0)
+
     def free_in_s(self) -> float:
         """Return in how many seconds a place will probably be idle, 0 if one is or should be."""
         if self.idle:
             return 0.0
-        usual_s = self._usual_s.get(len(self.oldest.frames))
-        if usual_s is None:
-            return 0.0
-        return max(self._began_s(self.oldest) + usual_s - time.monotonic(), 0.0)
+        return max(self.began_s(self.oldest) + self.usual_s - time.monotonic(), 0.0)
 
     def add(self, flight: Flight) -> None:
         self._flights.append(flight)
@@ -88,11 +90,11 @@ class Flights:
     def note(self, flight: Flight) -> None:
         """Learn from a batch that was answered how long one takes."""
         landed_s = flight.landed_s or time.monotonic()
-        took_s, size = landed_s - self._began_s(flight), len(flight.frames)
+        took_s, size = landed_s - self.began_s(flight), len(flight.frames)
         usual_s = self._usual_s.get(size, took_s)
         self._usual_s[size] = usual_s + _SHARE * (took_s - usual_s)
         self._landings.append(landed_s)
 
-    def _began_s(self, flight: Flight) -> float:
+    def began_s(self, flight: Flight) -> float:
         """Return when the engine began with the oldest batch: behind as many others as there are places."""
         return max(flight.submitted_s, self._landings[0])

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -21,8 +21,10 @@ from stages.detector.flights import Flight, Flights
 from stages.detector.intake import Intake
 
 _IDLE_BLOCK_S: Final = 0.5
-_BUSY_BLOCK_S: Final = 0.003
-"""While the engine works, an arriving frame waits no longer than this for a free place in it."""
+_POLLS_A_BATCH: Final = 20
+"""How often to ask for items while the engine works and could take more; asking costs 0.15 ms."""
+_LEAST_POLL_S: Final = 0.001
+_LONGEST_POLL_S: Final = 0.01
 _READ_S: Final = 0.001
 """About what it takes to ask for items."""
 _LONGEST_WAIT_S: Final = 0.5
@@ -104,24 +106,23 @@ class Detector:
         """Return up to `count` items; those of cameras only if their frames are to be chosen soon."""
         if not self._waiting:
             streams = _BOTH if soon else (keys.FRAMES,)
-            self._waiting.extend(self._queue.read(count, self._patience_s(soon=soon), streams))
+            # A broker that is asked to wait for a millisecond may take 100: so it is asked to wait only if all is idle.
+            patience_s = 0.0 if self._flights else _IDLE_BLOCK_S
+            self._waiting.extend(self._queue.read(count, patience_s, streams))
         elif not soon and self._waiting[0].stream == keys.LIVE:
             return []
         return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
 
-    def _patience_s(self, *, soon: bool) -> float:
-        """Return how long to wait for new items: not at all where the engine has enough to do."""
-        if not self._flights:
-            return _IDLE_BLOCK_S
-        return _BUSY_BLOCK_S if self._flights.idle else _READ_S if soon else 0.0
-
     def _spare_s(self) -> float:
         """Return how long to wait for the oldest answer: until a camera's frame would have to be chosen."""
-        if self._flights.idle or self._waiting:
+        if self._waiting:
             return 0.0
         if not self._flights.room:
             return _LONGEST_WAIT_S
-        return min(self._flights.free_in_s() - self._lead_s, _LONGEST_WAIT_S)
+        poll_s = min(max(self._flights.usual_s / _POLLS_A_BATCH, _LEAST_POLL_S), _LONGEST_POLL_S)
+        if self._flights.idle:
+            return poll_s
+        return min(max(self._flights.free_in_s() - self._lead_s, poll_s), _LONGEST_WAIT_S)
 
     def _launch(self, deliveries: Sequence[Delivery]) -> None:
         """Give a batch to the engine; one that a detector has died with goes alone, so that no other dies of it."""
@@ -145,13 +146,22 @@ class Detector:
             self._check_alive(flight, error)
             self._failed(flight, error)
             return
+        begun_ns, now_ns = self._clocks(flight)
         self._flights.note(flight)
         self._worked, self._failed_in_a_row = True, 0
-        now_ns = time.time_ns()
-        found = [self._finder.find(frame, boxes, now_ns) for frame, boxes in zip(flight.frames, raw, strict=True)]
+        found = [
+            replace(self._finder.find(frame, boxes, now_ns), begun_ns=begun_ns)
+            for frame, boxes in zip(flight.frames, raw, strict=True)
+        ]
         with self._broker.transaction() as transaction:
             self._answer(transaction, flight, found)
         self._trim(len(found))
+
+    def _clocks(self, flight: Flight) -> tuple[int, int]:
+        """Return when the engine began with a batch and when it answered, by the wall clock."""
+        now_ns, now_s = time.time_ns(), time.monotonic()
+        began_s, landed_s = self._flights.began_s(flight), flight.landed_s or now_s
+        return now_ns - int((now_s - began_s) * 1e9), now_ns - int((now_s - landed_s) * 1e9)
 
     def _check_alive(self, flight: Flight, error: Exception | None = None) -> None:
         """Raise EngineDiedError if an answer is overdue."""

@@ -57,6 +57,7 @@ def detections(draw: st.DrawFn) -> Detections:
         error=draw(st.none() | TEXTS),
         skipped=draw(st.none() | TEXTS),
         dropped_before=draw(COUNTS),
+        begun_ns=draw(COUNTS),
         inferred_ns=draw(COUNTS),
         published_ns=draw(COUNTS),
     )

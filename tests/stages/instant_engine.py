@@ -34,7 +34,8 @@ class Asked(Future[list[RawBoxes]]):
         return before
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        self._done = True
+        if not self.done():
+            raise TimeoutError
         return None
 
     def result(self, timeout: float | None = None) -> list[RawBoxes]:

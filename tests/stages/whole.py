@@ -41,7 +41,7 @@ AT_ONCE: Final = {
     "_LONGEST_ROOM_POLL_S": decoder_epoch,
     "_END_POLL_S": decoder_epoch,
     "_BLOCK_S": annotator_stage,
-    "_WAITING_BLOCK_S": annotator_stage,
+    "_WAITING_S": annotator_stage,
     "_DISCOVER_S": annotator_stage,
     "_FLUSH_S": writer,
     "_DOUBT_EVERY_S": writer,

@@ -42,7 +42,7 @@ class Hall:
 
 @pytest.fixture
 def hall(monkeypatch: pytest.MonkeyPatch) -> Hall:
-    for name in ("_BLOCK_S", "_WAITING_BLOCK_S", "_DISCOVER_S"):
+    for name in ("_BLOCK_S", "_WAITING_S", "_DISCOVER_S"):
         monkeypatch.setattr(stage, name, 0.0)
     monkeypatch.setattr(writer, "_FLUSH_S", -1.0)
     return Hall()
