@@ -56,6 +56,11 @@ class EmbeddedBroker:
         """The server's process, None while there is none."""
         return self._process.pid if self._process else None
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server lives."""
+        return self._process is not None and self._process.poll() is None
+
     def __enter__(self) -> Self:
         self._check_socket_path()
         server = self._server or _find_server()

@@ -39,6 +39,8 @@ class Registry:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._known: dict[str, Wish] = {}
+        self.losses = 0
+        """How often the broker was found to have lost its memory."""
 
     def read(self) -> dict[str, Wish]:
         """Return all wishes by name, those to be gone too.
@@ -47,6 +49,7 @@ class Registry:
         """
         fields = self._broker.get_fields(keys.REGISTRY)
         if _MARK not in fields and self._known:
+            self.losses += 1
             self._write(*self._known.values())
             return dict(self._known)
         self._known = {name: _parsed(name, text) for name, text in fields.items() if name != _MARK}

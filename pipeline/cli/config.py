@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, explain, load, merge, variables
 from stages.annotator.settings import AnnotatorSettings
-from stages.decoder.live.address import parse
 from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import NamedCamera, NamedSource, expand_all
+from stages.decoder.wishes import check
 from stages.detector.cores import usable_cores
 from stages.detector.finder import class_ids
 from stages.detector.settings import DetectorSettings, precision
@@ -104,7 +104,7 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
 def _source(item: NamedSource | NamedCamera, options: RunOptions) -> dict[str, Any]:
     if isinstance(item, NamedSource):
         return {"name": item.name, "source": {"kind": "file", "path": item.path}}
-    parse(item.url, variables())  # what is wrong with it is said at once
+    check(item.url, variables())  # what is wrong with it is said at once
     chosen = _given({"fps": options.fps, "motion": options.motion})
     return {"name": item.name, "source": {"kind": "camera", "url": item.url, **chosen}}
 

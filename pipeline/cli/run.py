@@ -20,8 +20,8 @@ from pipeline.cli.display import Display
 from pipeline.cli.live_run import RUN_FOLDER, tell_decoders, write_note
 from pipeline.cli.models import naming_hint
 from pipeline.connect import open_broker, ring_folder
-from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.errors import ConfigError, SinkError, StageError
+from pipeline.kept_broker import KeptBroker
 from pipeline.ledger import Ledger
 from pipeline.memory import MIB, Budget, plan
 from pipeline.registry import Registry
@@ -69,7 +69,7 @@ def run(
     _prepare_output(settings, force=force)
     with ExitStack() as stack:
         folder = stack.enter_context(_run_folder())
-        settings = _for_cameras(stack.enter_context(_with_redis(settings, folder, budget)))
+        settings = _for_cameras(stack.enter_context(_with_redis(settings, folder, budget, display)))
         broker = open_broker(settings)
         stack.callback(broker.close)
         write(settings, folder / "config.yaml")
@@ -164,14 +164,15 @@ def _lives(pid: str) -> bool:
 
 
 @contextmanager
-def _with_redis(settings: RunSettings, folder: Path, budget: Budget) -> Iterator[RunSettings]:
+def _with_redis(settings: RunSettings, folder: Path, budget: Budget, display: Display) -> Iterator[RunSettings]:
     """Yield the settings with the URL of the given Redis, or of one that lives as long as the run."""
     settings = settings.model_copy(update={"memory_mb": budget.total_mb})
     if settings.redis.url is not None:
         yield settings
         return
     share_mb = budget.total_mb if settings.flow.frame_store == "redis" else budget.broker_mb
-    with EmbeddedBroker(folder, max_memory_bytes=share_mb * MIB) as server:
+    told = {"level": "warning", "event": "the broker died; started again, with an empty memory"}
+    with KeptBroker(folder, share_mb * MIB, lambda: display.log(told)) as server:
         yield settings.model_copy(update={"redis": settings.redis.model_copy(update={"url": server.url})})
 
 

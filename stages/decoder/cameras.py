@@ -65,6 +65,7 @@ class Cameras:
         self._terms, self._seal, self._variables = terms, seal, variables
         self._held: dict[str, _Held] = {}
         self._read_s = self._refreshed_s = -_REFRESH_S
+        self._patient_until_s = 0.0
         self._wishes: dict[str, Wish] = {}
         self._refused: dict[str, int] = {}
         self._removal = Removal(broker, registry, terms)
@@ -78,7 +79,7 @@ class Cameras:
         """
         now_s = time.monotonic()
         if now_s - self._read_s >= _READ_S:
-            self._wishes, self._read_s = self._registry.read(), now_s
+            self._read(now_s)
         for name in list(self._held):
             self._look_after(name)
         for wish in self._wishes.values():
@@ -88,6 +89,17 @@ class Cameras:
             elif not wish.paused and len(self._held) < self._terms.most:
                 self._take(wish)
         self._refresh(now_s)
+
+    def _read(self, now_s: float) -> None:
+        losses, self._read_s = self._registry.losses, now_s
+        self._wishes = self._registry.read()
+        if self._registry.losses != losses:
+            structlog.get_logger().warning("the broker has lost its memory: cameras are announced anew")
+            self._patient_until_s = now_s + self._terms.lease_s / 2  # others hold cameras and have yet to say so
+            for name, held in list(self._held.items()):
+                held.renewed_s = 0.0
+                self._renew(name, held)
+                held.camera.announce_anew()
 
     @property
     def all_ended(self) -> bool:
@@ -144,7 +156,7 @@ class Cameras:
     def _take(self, wish: Wish) -> None:
         """Begin with a camera that nobody has."""
         known = wish.name in self._held or self._refused.get(wish.name) == wish.revision
-        if known or has_ended(Ledger(self._broker, wish.name).read(), wish):
+        if known or time.monotonic() < self._patient_until_s or has_ended(Ledger(self._broker, wish.name).read(), wish):
             return
         if not self._broker.lease(keys.lease(wish.name), self._terms.owner, self._terms.lease_s):
             return

@@ -11,6 +11,7 @@ from pipeline.registry import Wish
 from pipeline.seal import Seal
 from pipeline.settings import explain
 from stages.decoder.live.address import holds_secret, parse, shown
+from stages.decoder.live.sim import SimSettings
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.listing import NamedCamera, expand_all
 
@@ -28,11 +29,22 @@ def parsed(text: str, options: Mapping[str, Any]) -> tuple[str, CameraSource]:
         )
     camera = found[0]
     # A secret need not be set where the command runs; a file with one need not be there either.
-    parse(re.sub(r"\$\{[^}]*\}", "x", camera.url), {})
+    check(re.sub(r"\$\{[^}]*\}", "x", camera.url), {})
     try:
         return camera.name, CameraSource(url=SecretStr(camera.url), **options)
     except ValidationError as error:
         raise ConfigError(explain(CameraSource, error.errors()[0])) from error
+
+
+def check(url: str, variables: Mapping[str, str]) -> None:
+    """See that a URL is that of a live source, as far as can be seen without opening it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    address = parse(url, variables)
+    if address.scheme == "sim":
+        SimSettings.parse(address.url)
 
 
 def wish_of(name: str, source: CameraSource, seal: Seal) -> Wish:

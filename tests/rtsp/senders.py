@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from random import Random
 from typing import Final
 
 import av
@@ -48,8 +49,12 @@ def _segment(number: int, frames: int, size: tuple[int, int]) -> bytes:
 
 
 @contextmanager
-def sent_over_udp(sizes: Sequence[tuple[int, int]], frames: int = 50) -> Iterator[int]:
-    """Send the stream's rounds over and over, in about real time; yield the port that they go to."""
+def sent_over_udp(sizes: Sequence[tuple[int, int]], frames: int = 50, lost: float = 0.0) -> Iterator[int]:
+    """Send the stream's rounds over and over, in about real time; yield the port that they go to.
+
+    Of the datagrams a part of `lost` never arrives.
+    """
+    random = Random(1)
     data = transport_stream(sizes, frames)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -61,6 +66,8 @@ def sent_over_udp(sizes: Sequence[tuple[int, int]], frames: int = 50) -> Iterato
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             while not ended.is_set():
                 for place in range(0, len(data), _DATAGRAM):
+                    if random.random() < lost:
+                        continue
                     with suppress(OSError):  # nobody listens yet
                         sender.sendto(data[place : place + _DATAGRAM], ("127.0.0.1", port))
                     if ended.wait(pause_s):

@@ -61,6 +61,10 @@ class Camera:
         """Bring what is known of it up to date."""
         self._reporter.refresh()
 
+    def announce_anew(self) -> None:
+        """Begin a new epoch with the next frame: the broker has forgotten the one before."""
+        self._feed.announce_anew()
+
     def stop(self, *, removed: bool = False) -> None:
         """Let it end soon, as somebody else's, or (`removed`) for good."""
         self._removed = removed

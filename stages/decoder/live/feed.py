@@ -57,8 +57,8 @@ class Feed:
         motion = settings.motion
         self._motion = MotionGate(motion.threshold, motion.min_area, motion.force_every_s) if motion.enabled else None
         self._writer: FrameWriter | None = None
-        self._sizes: PictureSizes | None = None
         self._fps = 0.0
+        self._forgotten = False
         self._room = 0
         """Bytes of pictures that a frame may have in the store as it is."""
         self._offered = -1
@@ -67,6 +67,10 @@ class Feed:
         """Note what the camera says of itself now that it is open."""
         self._fps = min(fps, self._settings.fps or fps)
         self._ledger.write({"codec": codec, "fps": self._fps})
+
+    def announce_anew(self) -> None:
+        """Begin a new epoch with the next frame; from any thread."""
+        self._forgotten = True
 
     def take(self, captured: Captured) -> None:
         """Number a frame, and offer it to the detectors if it is worth a look.
@@ -136,15 +140,14 @@ class Feed:
 
     def _writer_for(self, sizes: PictureSizes, width: int, height: int) -> FrameWriter:
         """Return the store as it is, or a new one where the camera's pictures have become larger."""
-        if self._writer is None or sizes.slot_bytes > self._room:
-            if self._writer is not None:
+        if self._writer is None or sizes.slot_bytes > self._room or self._forgotten:
+            if self._writer is not None or self._forgotten:
+                self._forgotten = False
                 self.epoch = self._ledger.begin_epoch(live=True)
             slots = self._slots(sizes.slot_bytes, self._fps)
             self._writer = self._store.create(self.name, self.epoch, slots, sizes.slot_bytes)
             self._room = sizes.slot_bytes
-        if sizes != self._sizes:
-            self._sizes = sizes
-            self._ledger.write({"width": width, "height": height})
+            self._ledger.write({"width": width, "height": height, "fps": self._fps})
         return self._writer
 
     def _grey(self, captured: Captured) -> NDArray[np.uint8]:
