@@ -9,7 +9,6 @@ first seconds.
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import tempfile
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command import detstream
+from benchmarks.processes import descendants, memory_bytes, processor_s
 from benchmarks.report import save
 from pipeline import keys
 from pipeline.broker import Broker
@@ -41,7 +41,6 @@ _FPS: Final = 25
 _SETTLE_S: Final = 4.0
 _START_S: Final = 60.0
 _POLL_S: Final = 0.05
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +195,7 @@ def _read(broker: Broker, after: dict[str, str], seconds: float) -> _Seen:
 
 def _processes(pid: int) -> dict[int, tuple[float, int]]:
     """Return seconds of processor and bytes of memory of each process of a run."""
-    return {child: _used(child) for child in (pid, *_children(pid))}
-
-
-def _children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from _children(int(child))
-
-
-def _used(pid: int) -> tuple[float, int]:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    rows = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
-    proportional_kb = next(int(row[1]) for row in rows if row[0] == "Pss:")
-    return (int(words[11]) + int(words[12])) / _TICKS, proportional_kb << 10
+    return {child: (processor_s(child), memory_bytes(child)) for child in (pid, *descendants(pid))}
 
 
 def _quantile(values: list[float], share: int) -> float:
