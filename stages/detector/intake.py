@@ -6,7 +6,8 @@ from dataclasses import replace
 import structlog
 
 from pipeline import keys
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Ticket
+from pipeline.broker import Broker, Delivery, Ticket
+from pipeline.dead_letters import bury
 from pipeline.errors import FrameExpiredError, FrameStoreError, MessageError
 from pipeline.frame import Frame
 from pipeline.frame_store import FrameStore
@@ -36,9 +37,7 @@ class Intake:
         """Move an item to the dead letters, and report its frame as failed, so that the order never stalls."""
         structlog.get_logger().error("dead letter", id=delivery.id, source=meta.source if meta else None, error=reason)
         with self._broker.transaction() as transaction:
-            letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
-            body = encode(meta) if meta is not None else delivery.body
-            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, body, letter)
+            bury(transaction, delivery, reason, None if meta is None else encode(meta))
             if meta is not None:
                 transaction.append(keys.RAW, encode(Detections.failed(meta, reason)))
             transaction.ack(delivery.stream, keys.DETECTORS, [delivery.id])

@@ -8,7 +8,8 @@ from typing import Final, Protocol
 import structlog
 
 from pipeline import keys
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
+from pipeline.broker import Broker, Delivery, Transaction
+from pipeline.dead_letters import bury
 from pipeline.errors import MessageError
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
@@ -116,8 +117,7 @@ class Tracker:
     def _bury(self, delivery: Delivery, reason: str) -> None:
         structlog.get_logger().error("dead letter", stream=delivery.stream, id=delivery.id, error=reason)
         with self._broker.transaction() as transaction:
-            letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
-            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body, letter)
+            bury(transaction, delivery, reason)
             transaction.ack(keys.RAW, keys.TRACKER, [delivery.id])
 
 
