@@ -17,7 +17,7 @@ from detstream.pictures import Picture
 from pipeline.errors import SinkError, SourceError
 from pipeline.messages import Detections
 from stages.annotator.draw import draw
-from stages.annotator.sinks.jsonl import line_fields
+from stages.annotator.lines import line_fields
 
 if TYPE_CHECKING:
     import supervision as sv

@@ -49,6 +49,11 @@ def checkpoint(source: str) -> str:
     return f"tracker:{source}"
 
 
+def states(source: str) -> str:
+    """Return the hash of the tracker's states after some of the last frames, by the number of the frame to follow."""
+    return f"states:{source}"
+
+
 def lease(thing: str) -> str:
     """Return the key whose value is the process that alone may work on a thing."""
     return f"lease:{thing}"

@@ -33,6 +33,11 @@ class Standing:
         return self.number("rewinds", 0)
 
     @property
+    def known(self) -> int:
+        """The last frame that nobody has to look at any more: what was found is on its way, or published."""
+        return max(self.published, self.number("known", -1))
+
+    @property
     def decoded(self) -> int:
         """Frames that the decoder has come to."""
         return self.number("decoded", 0)
@@ -69,6 +74,16 @@ class Standing:
     def done(self, required: Sequence[str]) -> int:
         """Return the last frame whose pixels no required consumer needs any more."""
         return min((self.number(f"done.{name}", -1) for name in required), default=self.published)
+
+    def ready(self, required: Sequence[str]) -> bool:
+        """Return whether all required consumers have said where they are."""
+        return all(f"done.{name}" in self.fields for name in required)
+
+    def anchor(self, required: Sequence[str]) -> tuple[int, float] | None:
+        """Return number and time (seconds) of the frame up to which all required consumers are, if that is known."""
+        places = [(self.number(f"done.{name}", -1), self.fields.get(f"done_pts.{name}")) for name in required]
+        seq, pts_s = min(places, default=(-1, None), key=lambda place: place[0])
+        return None if seq < 0 or not pts_s else (seq, float(pts_s))
 
     def durable(self, required: Sequence[str]) -> int:
         """Return the last frame whose output would survive the death of every required consumer."""
@@ -109,6 +124,12 @@ class Ledger:
             transaction.add_member(keys.SOURCES, self.source)
         return number
 
+    def announce(self, path: str) -> None:
+        """Tell everybody that the source is about to begin, so that its consumers say where they are."""
+        with self._broker.transaction() as transaction:
+            transaction.add_member(keys.SOURCES, self.source)
+            self.write_in(transaction, {"path": path})
+
     def request_rewind(self) -> None:
         """Ask the decoder to start again from the required consumers' durable positions."""
         self._broker.increment(self._key, "rewinds")
@@ -124,4 +145,5 @@ class Ledger:
 
     def all_keys(self) -> list[str]:
         """Return all keys that belong to the source, to be deleted before it is done anew."""
-        return [self._key, keys.checkpoint(self.source), keys.detections(self.source), keys.live(self.source)]
+        named = (keys.checkpoint, keys.states, keys.detections, keys.live)
+        return [self._key, *(name(self.source) for name in named)]

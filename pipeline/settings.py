@@ -1,5 +1,6 @@
 """Settings: read once, from a YAML file and the environment over it, then frozen."""
 
+import json
 import os
 import re
 import socket
@@ -165,7 +166,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ConfigError: the file can't be read or is no mapping.
     """
     try:
-        values = yaml.safe_load(file.read_text())
+        values = json.loads(file.read_text()) if file.suffix == ".json" else yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: can't be read: {getattr(error, 'strerror', None) or error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not

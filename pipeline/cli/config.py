@@ -1,11 +1,11 @@
 """From arguments, a settings file and the environment to one file that all stages of a run read."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
@@ -80,7 +80,7 @@ def write(settings: RunSettings, path: Path) -> None:
     values = settings.model_dump(mode="json", exclude={"name": True, "decoder": {"sources"}})
     recordings = [item.model_dump(mode="json") for item in settings.decoder.sources if item.source.kind == "file"]
     values["decoder"] |= {"sources": recordings} | ({"serve": True} if settings.decoder.cameras else {})
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(json.dumps(values))
 
 
 def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from pipeline.ledger import Standing
-from pipeline.supervisor.report import SourceReport
+from pipeline.source_report import SourceReport
 
 _LINE_EVERY_S: Final = 10.0
 _HEADINGS: Final = ("detections", "failed", "wall s", "fps", "p50 ms", "p95 ms")

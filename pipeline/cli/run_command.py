@@ -4,7 +4,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -42,6 +42,7 @@ _Motion = Annotated[
 _Duration = Annotated[str | None, typer.Option(help="End after a time: 90s, 10m, 1h. [default: cameras never end]")]
 _Video = Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, where its outputs are.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")]
 
 
@@ -64,6 +65,7 @@ def run(
     duration: _Duration = None,
     video: _Video = True,
     as_json: _Json = False,
+    resume: _Resume = False,
     force: _Force = False,
 ) -> None:
     """Detect and track objects in recordings and cameras; write JSON lines, annotated videos and a manifest."""
@@ -74,22 +76,23 @@ def run(
     network = (model, engine, imgsz, half, int8)
     looked_at = (conf, iou, names, classes, video)
     options = RunOptions(tuple(sources or ()), output, config, *network, detectors, *looked_at, fps=fps, motion=motion)
-    raise typer.Exit(_run(options, stop, duration, as_json=as_json, force=force))
+    how = {"detectors": detectors, "force": force, "resume": resume, "duration": duration}
+    raise typer.Exit(_run(options, stop, how, as_json=as_json))
 
 
-def _run(options: "RunOptions", stop: "Event", duration: str | None, *, as_json: bool, force: bool) -> int:
+def _run(options: "RunOptions", stop: "Event", how: dict[str, Any], *, as_json: bool) -> int:
     """Run, show what came of it, and return the exit code."""
     from rich.console import Console
 
     from pipeline.cli.config import resolve
     from pipeline.cli.display import Display, show
     from pipeline.cli.live_run import seconds
+    from pipeline.cli.run import How
     from pipeline.cli.run import run as run_all
 
-    duration_s = None if duration is None else seconds(duration)
-    display = Display(Console(stderr=True))
-    settings = resolve(options)
-    outcome, manifest = run_all(settings, options.detectors, display, stop, force=force, duration_s=duration_s)
+    duration = how.pop("duration")
+    terms = How(**how, duration_s=None if duration is None else seconds(duration))
+    outcome, manifest = run_all(resolve(options), terms, Display(Console(stderr=True)), stop)
     if as_json:
         sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
     else:

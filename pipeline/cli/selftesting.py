@@ -19,7 +19,7 @@ from pipeline.broker import Broker
 from pipeline.cli.config import RunOptions, resolve
 from pipeline.cli.display import Display
 from pipeline.cli.live_run import notes
-from pipeline.cli.run import run
+from pipeline.cli.run import How, run
 from pipeline.connect import open_broker
 from pipeline.errors import BrokerError
 from pipeline.messages import Detections
@@ -112,7 +112,7 @@ def run_trial(trial: Trial, console: Console, stop: Event) -> Result:
         engine = settings.detector.engine.model_copy(update={"cost_ms": trial.engine_ms})
         settings = settings.model_copy(update={"detector": settings.detector.model_copy(update={"engine": engine})})
         with _watched(trial.cameras) as result:
-            run(settings, 1, Display(console), stop, force=True, duration_s=trial.duration_s)
+            run(settings, How(force=True, duration_s=trial.duration_s), Display(console), stop)
     return result
 
 

@@ -1,5 +1,6 @@
 """Pictures into H.264, one packet a picture, in order."""
 
+import gc
 import io
 from collections import deque
 from collections.abc import Iterator
@@ -86,6 +87,12 @@ class Encoder:
     def drain(self) -> Iterator[Sample]:
         """Yield the rest; nothing can be encoded afterwards."""
         return self._samples(None)
+
+    def close(self) -> None:
+        """Free x264's memory, some 50 MB: PyAV's containers and streams hold each other, so only a collection does."""
+        self._container.close()
+        del self._container, self._stream
+        gc.collect()
 
     def _samples(self, picture: VideoFrame | None) -> Iterator[Sample]:
         try:

@@ -2,24 +2,24 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
-from pipeline.errors import FrameExpiredError, FramePendingError, MessageError
+from pipeline.errors import FramePendingError, MessageError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
+from stages.annotator.past import Past
+from stages.annotator.pixels import Pixels
 from stages.annotator.sink import Sink
 
 _FLUSH_S: Final = 0.2
-_DOUBT_EVERY_S: Final = 0.1
+_KEEP_S: Final = 1.0
 _REPORT_EVERY: Final = 8
 """Frames between two reports of the position: often enough that the decoder never waits for one."""
 
@@ -27,17 +27,32 @@ _REPORT_EVERY: Final = 8
 class Writer:
     """Takes a source's public stream entry by entry, fetches the pixels, and feeds the sinks."""
 
-    def __init__(self, broker: Broker, store: FrameStore, source: str, sinks: Mapping[str, Sink], retain: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        store: FrameStore,
+        source: str,
+        sinks: Mapping[str, Sink],
+        retain: int,
+        past: Past | None = None,
+        record: Callable[[], None] | None = None,
+    ) -> None:
+        """`past`: what is on disk of it, for a broker that has lost its memory; `retain`: frames for late readers.
+
+        `record`: called when all outputs have their final form, before anybody is told.
+        """
         self._broker, self._store, self._source, self._retain = broker, store, source, retain
+        self._past, self._record = past, record
+        self._restoring: Iterator[None] | None = None
+        self._times: dict[int, float] = {}
+        self._kept_s = 0.0
         self._kinds, self._sinks = tuple(sinks), tuple(sinks.values())
         self._ledger = Ledger(broker, source)
+        self._pixels = Pixels(store, self._ledger)
         self._backlog: deque[Delivery] = deque()
-        self._epoch = 0
-        self._rewound = 0
         self._entries: deque[tuple[int, str]] = deque()
         self._unreported = 0
         self._flushed_s = 0.0
-        self._doubted_s = 0.0
         self.position = "0"
         """The last entry of the public stream that was taken."""
         self.finished = False
@@ -56,6 +71,9 @@ class Writer:
 
     def advance(self) -> None:
         """Write what can be written now; return early where pixels are still on their way."""
+        if self._restoring is not None:
+            self._go_on_restoring()
+            return
         while self._backlog and self._write(self._backlog[0]):
             self._backlog.popleft()
         if self._unreported and not self._backlog:
@@ -72,11 +90,31 @@ class Writer:
     def _resume(self) -> None:
         """Say where the outputs are; ask for pixels again that a predecessor had let go before its output was safe."""
         standing = self._ledger.read()
+        done = min(sink.done for sink in self._sinks)
+        if self._past is not None and (pts_s := self._past.pts_s(done)) is not None:
+            self._times[done] = pts_s
+        if not standing.ready((keys.ANNOTATOR,)):
+            self._tell_all()
+            return
         let_go = standing.done((keys.ANNOTATOR,))
-        self._epoch = standing.epoch
         self._report()
         if self._draws and let_go > self._durable:
-            self._rewind(self._durable + 1)
+            self._pixels.ask_again(self._durable + 1)
+
+    def _tell_all(self) -> None:
+        """Tell a broker that knows nothing of the source what is on disk of it, and only then where the outputs are."""
+        self._backlog.clear()
+        self._entries.clear()
+        self.position, self._pixels = "0", Pixels(self._store, self._ledger)
+        known = self._past is not None and max(sink.done for sink in self._sinks) >= 0
+        self._restoring = self._past.restore(self._broker, self._ledger) if self._past and known else iter(())
+        self._go_on_restoring()
+
+    def _go_on_restoring(self) -> None:
+        for _ in self._restoring or ():
+            return
+        self._restoring = None
+        self._report()
 
     @property
     def _draws(self) -> bool:
@@ -103,78 +141,39 @@ class Writer:
         image = None
         if any(sink.needs_pixels and sink.done < found.frame.seq for sink in self._sinks):
             try:
-                image = self._pixels(found)
+                image = self._pixels.of(found)
             except FramePendingError:
                 return False
         for sink in self._sinks:
             sink.write(found, image)
         self._entries.append((found.frame.seq, entry_id))
+        self._times[found.frame.seq] = found.frame.pts_s
         self._unreported += 1
         if self._unreported >= _REPORT_EVERY:
             self._report()
         return True
 
-    def _pixels(self, found: Detections) -> NDArray[np.uint8] | None:
-        """Return the full-size picture, None for a frame that has none because it couldn't be decoded, now or at all.
-
-        Raises:
-            FramePendingError: it will come, in this epoch or the next.
-        """
-        try:
-            return self._store.get(self._source, self._epoch, found.frame.seq, "full")
-        except FramePendingError:
-            if self._is_lost(found.frame.seq):
-                return None
-            raise
-        except FrameExpiredError:
-            known, self._epoch = self._epoch, self._ledger.read().epoch
-            if known == self._epoch and found.error is not None:
-                return None
-            if known == self._epoch and known > self._rewound:
-                self._rewind(found.frame.seq)
-            raise FramePendingError(f"{self._source}: frame {found.frame.seq} is to be decoded again") from None
-
-    def _is_lost(self, seq: int) -> bool:
-        """Return whether the source has ended before it came to this frame again: it was changed since the first time.
-
-        Asked for only now and then: a frame that is merely on its way has its picture in milliseconds.
-        """
-        if time.monotonic() - self._doubted_s < _DOUBT_EVERY_S:
-            return False
-        self._doubted_s = time.monotonic()
-        if not self._has_ended():
-            return False
-        try:
-            self._store.get(self._source, self._epoch, seq, "full")  # the last ones may just have come
-        except FramePendingError:
-            if not self._has_ended():  # the pixels are gone because the epoch is over: they will come again
-                return False
-            structlog.get_logger().warning("no picture: the source ended early", source=self._source, seq=seq)
-            self._doubted_s = 0.0
-            return True
-        except FrameExpiredError:
-            pass
-        return False
-
-    def _has_ended(self) -> bool:
-        standing = self._ledger.read()
-        return standing.epoch == standing.ended_epoch == self._epoch
-
-    def _rewind(self, first: int) -> None:
-        structlog.get_logger().info("rewind", source=self._source, first=first)
-        self._rewound = self._epoch
-        self._ledger.request_rewind()
-
     def _flush(self) -> None:
+        self._flushed_s = time.monotonic()
         for sink in self._sinks:
             sink.flush()
+        if not self._ledger.read().ready((keys.ANNOTATOR,)):
+            structlog.get_logger().warning("the broker has lost its memory: told again", source=self._source)
+            self._tell_all()
+            return
         self._report()
         self._trim(self._durable - self._retain)
-        self._flushed_s = time.monotonic()
+        if self._past is not None and self._flushed_s - self._kept_s > _KEEP_S:
+            self._kept_s = self._flushed_s
+            self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable)
 
     def _report(self) -> None:
         done = min(sink.done for sink in self._sinks)
-        self._ledger.write({f"done.{keys.ANNOTATOR}": done, f"durable.{keys.ANNOTATOR}": self._durable})
+        places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable}
+        if done in self._times:
+            places["done_pts"] = repr(self._times[done])
+        self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()})
+        self._times = {seq: pts_s for seq, pts_s in self._times.items() if seq >= done}
         self._unreported = 0
 
     def _finish(self, end: EndOfSource) -> None:
@@ -183,7 +182,10 @@ class Writer:
         self._report()
         self._trim(end.frames - self._retain)
         written = {f"written.{kind}": sink.counts().frames for kind, sink in zip(self._kinds, self._sinks, strict=True)}
-        self._ledger.write(written | {f"finished.{keys.ANNOTATOR}": 1, "finished_ns": time.time_ns()})
+        self._ledger.write(written | {"finished_ns": time.time_ns()})
+        if self._record is not None:
+            self._record()
+        self._ledger.write({f"finished.{keys.ANNOTATOR}": 1})
         self.finished = True
 
     def _trim(self, oldest: int) -> None:

@@ -44,9 +44,11 @@ class Epoch:
         self.number = ledger.begin_epoch()
         standing = ledger.read()
         self._done = standing.done(flow.required)
-        self._published = standing.published
+        self._known, self._published = standing.known, standing.published
         self.start = self._done + 1
         """The first frame whose pixels somebody needs."""
+        self.anchor = standing.anchor(flow.required)
+        """Number and time of the frame before it, if known: where to go on in the recording."""
         self._next = self.start
         self._checked_s = 0.0
         self._unsent: list[tuple[str, bytes]] = []
@@ -62,7 +64,7 @@ class Epoch:
         self._ledger.write(_facts_fields(video.facts))
         error: str | None = None
         try:
-            for decoded in video.frames(self.start):
+            for decoded in video.frames(self.start, self.anchor):
                 self._wait_for_room(decoded.seq, window)
                 self._emit(decoded, writer, sizes)
         except SourceError as failure:
@@ -123,7 +125,7 @@ class Epoch:
 
     def _emit(self, decoded: Decoded, writer: FrameWriter, sizes: PictureSizes) -> None:
         meta = self._meta(decoded)
-        fresh = decoded.seq > self._published
+        fresh = decoded.seq > self._known
         if decoded.error is None:
             detect = decoded.scaled(*sizes.detect) if fresh else None
             writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))

@@ -1,5 +1,6 @@
 """Recordings opened with FFmpeg, with errors that people understand."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -41,13 +42,23 @@ def opened(path: Path, threads: int, thread_type: Threads) -> Iterator[tuple[Inp
         reason = getattr(error, "strerror", None) or error
         hint = "the file is no video, or damaged, or its end is missing: try it in a player, or copy it again"
         raise SourceError(f"{path} can't be opened as a video ({reason}); {hint}") from error
-    with container:
+    with released(container):
         container.flags &= ~cast(int, Flags.gen_pts.value)  # PyAV sets it; what it makes up for AVI is a frame late
         stream = _video_stream(container, path)
         stream.thread_type, stream.thread_count = _THREAD_TYPES[thread_type], threads
         for other in container.streams:
             other.discard = Discard.none if other.index == stream.index else Discard.all
         yield container, stream
+
+
+@contextmanager
+def released(container: InputContainer) -> Iterator[None]:
+    """Close a container at the end, and free its decoder: container and streams hold each other, so by a collection."""
+    try:
+        yield
+    finally:
+        container.close()
+        gc.collect()
 
 
 def facts_of(path: Path) -> SourceFacts:

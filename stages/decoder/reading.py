@@ -24,13 +24,25 @@ _TAG_SLACK_S: Final = 1.0
 class Reading:
     """Reads an opened container to its end, once."""
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, frame_s: float) -> None:
-        """`frame_s` is the duration of a frame where the container gives none."""
-        self._path, self._container, self._stream, self._frame_s = path, container, stream, frame_s
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        frame_s: float,
+        packets: "Iterator[Packet[VideoStream]] | None" = None,
+        skipped: int = 0,
+    ) -> None:
+        """`frame_s` is the duration of a frame where the container gives none.
+
+        `packets` are those to read, if not all of them; `skipped` of the others came before.
+        """
+        self._path, self._stream, self._frame_s = path, stream, frame_s
+        self._source = container.demux(stream) if packets is None else packets
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
         self._lost: deque[tuple[float | None, str]] = deque()
         """pts_s where known, and why."""
-        self._packets = self._frames = self._items = 0
+        self._packets, self._frames, self._items = skipped, 0, 0
         self._pts_s: float | None = None
 
     def items(self) -> Iterator[Item]:
@@ -49,10 +61,9 @@ class Reading:
             raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
-        packets = self._container.demux(self._stream)
         while True:
             try:
-                packet = next(packets, None)
+                packet = next(self._source, None)
             except FFmpegError as error:
                 yield from self._decoded(None)
                 return error

@@ -24,10 +24,15 @@ from stages.decoder.source import VideoSource
 LEASE_S: Final = 5.0
 """A decoder that says nothing for so long has lost its source to another one."""
 _CLAIM_POLL_S: Final = 0.3
+_READY_POLL_S: Final = 0.02
 
 
 class Opener(Protocol):
     """Settings of a source, as far as the stage knows them."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
 
     def build(self) -> VideoSource:
         """Open the source."""
@@ -80,9 +85,21 @@ class Recordings:
         while not self._stop.is_set() and not ledger.read().finished(self._room.flow.required):
             if not self._broker.lease(lease, self._owner, LEASE_S):
                 return False
-            self._epoch(ledger, opener)
+            if self._expected(ledger, opener.address):
+                self._epoch(ledger, opener)
         self._broker.release(lease, self._owner)
         return True
+
+    def _expected(self, ledger: Ledger, address: str) -> bool:
+        """Return whether all who must see each frame have said where they are, told again that it is about to begin.
+
+        They may have an output of it from before, and a broker that knows nothing of that.
+        """
+        if ledger.read().ready(self._room.flow.required):
+            return True
+        ledger.announce(address)
+        self._stop.wait(_READY_POLL_S)
+        return False
 
     def _epoch(self, ledger: Ledger, opener: Opener) -> None:
         lease = _Lease(self._broker, keys.lease(ledger.source), self._owner)

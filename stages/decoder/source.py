@@ -54,8 +54,11 @@ class VideoSource(Protocol):
     def facts(self) -> SourceFacts:
         """What is known before decoding."""
 
-    def frames(self, start: int = 0) -> Iterator[Decoded]:
+    def frames(self, start: int = 0, anchor: tuple[int, float] | None = None) -> Iterator[Decoded]:
         """Yield the frames from seq `start` on, in order, numbered the same whatever `start` is.
+
+        `anchor` is the number and the time (seconds) of an earlier frame, to find the place without decoding all
+        before it.
 
         Raises:
             SourceError: nothing more can be read and it should; what could be read was yielded before.

@@ -1,6 +1,7 @@
 """A recording on its way into its public stream: every frame, in the order of their numbers."""
 
 from dataclasses import replace
+from functools import partial
 
 from pipeline import keys
 from pipeline.broker import Broker, Delivery, Transaction
@@ -14,8 +15,8 @@ class Channel:
     """Orders, tracks and publishes one recording; nothing is left out, however long it is waited for."""
 
     def __init__(self, broker: Broker, source: str, settings: TrackerSettings) -> None:
-        self.source = source
-        self._out = Publication(broker, source, settings)
+        self._open = partial(Publication, broker, source, settings)
+        self.source, self._out = source, self._open()
         self._sequencer: Sequencer[tuple[Delivery, Detections]] = Sequencer(self._out.following)
         self._end: tuple[Delivery, EndOfSource] | None = None
         self._settled: list[str] = []
@@ -46,6 +47,7 @@ class Channel:
         """Publish the frames whose turn it is, and the end behind the last one."""
         for delivery, found in self._sequencer.ready():
             self._out.put(transaction, found)
+            self._out.keep_state(transaction)
             self._settled.append(delivery.id)
         if self._end and self._out.following >= self._end[1].frames:
             # More than it says are published if the source was whole at first and is damaged now.
@@ -57,8 +59,10 @@ class Channel:
         self._settled.clear()
 
     def _begin(self, epoch: int) -> None:
-        self._out.epoch = epoch
+        """Note a new epoch. What is stored counts: it differs if the broker lost its memory, and was told again."""
         self._settled.extend(delivery.id for delivery, _ in self._sequencer.forget())
+        self._out = self._open()
+        self._out.epoch, self._sequencer.following = epoch, self._out.following
         if self._end:
             self._settled.append(self._end[0].id)
         self._end = None

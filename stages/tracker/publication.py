@@ -15,6 +15,9 @@ from stages.tracker.settings import TrackerSettings
 from stages.tracker.tracks import Tracks
 
 _DEFAULT_FPS: Final = 30.0
+STATE_EVERY: Final = 64
+"""Frames."""
+STATES_KEPT: Final = 8
 _COUNTED: Final = ("ok", "failed", "skipped", "objects")
 
 
@@ -71,6 +74,14 @@ class Publication:
         state |= {"tracks": self._tracks.to_bytes() if self._tracks and not self.ended else b""}
         transaction.set_fields(keys.checkpoint(self.source), state)
         self._ledger.write_in(transaction, {"published": self.following - 1})
+
+    def keep_state(self, transaction: Transaction) -> None:
+        """Keep the tracks as they are now, now and then, for outputs that may have to be continued from here."""
+        if self._tracks is None or self.following % STATE_EVERY:
+            return
+        key, oldest = keys.states(self.source), self.following - STATES_KEPT * STATE_EVERY
+        transaction.set_fields(key, {str(self.following): self._tracks.to_bytes()})
+        transaction.remove_fields(key, [str(oldest)])
 
     def _tracked(self, found: Detections, timed: bool) -> Detections:
         if self._tracks is None or found.error is not None:

@@ -40,7 +40,7 @@ class SyntheticVideo:
     def facts(self) -> SourceFacts:
         return SourceFacts(SIDE, SIDE, FPS, self.length, self.length / FPS, None, "none")
 
-    def frames(self, start: int = 0) -> Iterator[Decoded]:
+    def frames(self, start: int = 0, anchor: tuple[int, float] | None = None) -> Iterator[Decoded]:
         for seq in range(start, self.length):
             self.before(seq)
             if seq == self.fails_at:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import keys
-from pipeline.supervisor.report import report_source
+from pipeline.source_report import report_source
 from tests.stages.annotator.disk_sink import Written
 from tests.stages.fuse import Fuse
 from tests.stages.synthetic import SyntheticVideo

@@ -11,8 +11,8 @@ import numpy as np
 from pipeline.broker import Broker
 from pipeline.ledger import Ledger
 from pipeline.settings import FlowSettings
+from stages.annotator import pixels, writer
 from stages.annotator import stage as annotator_stage
-from stages.annotator import writer
 from stages.annotator.sink import Sink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.stage import Annotator
@@ -44,7 +44,7 @@ AT_ONCE: Final = {
     "_WAITING_S": annotator_stage,
     "_DISCOVER_S": annotator_stage,
     "_FLUSH_S": writer,
-    "_DOUBT_EVERY_S": writer,
+    "_DOUBT_EVERY_S": pixels,
 }
 """What is set to zero, so that no step waits for the clock."""
 

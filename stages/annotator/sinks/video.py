@@ -160,7 +160,10 @@ class VideoWriter:
             part.close(keep or not written)
 
     def _drain(self, part: Part) -> None:
-        self._ready.extend(self._encoder.drain() if self._encoder else ())
+        if self._encoder is not None:
+            self._ready.extend(self._encoder.drain())
+            self._encoder.close()
+            self._encoder = None
         self._append(part)
         if part.last:
             remux(part.path, self._target, self._counts, part.last.seq)

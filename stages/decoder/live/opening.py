@@ -22,6 +22,7 @@ from stages.decoder.live.recording import Paced
 from stages.decoder.live.settings import LiveSettings
 from stages.decoder.live.sim import SimSettings, SimulatedCamera
 from stages.decoder.live.stream import LiveStream, Patience
+from stages.decoder.opening import released
 
 _FPS_UNKNOWN: Final = 25.0
 _MICRO: Final = 1_000_000
@@ -48,10 +49,8 @@ def opened(address: Address, settings: LiveSettings, clock: CaptureClock, start:
         return
     av.logging.set_level(None)  # FFmpeg's own messages hold URLs
     container = _connected(address, settings)
-    try:
+    with released(container):
         yield _stream(container, address, settings, clock)
-    finally:
-        container.close()
 
 
 def _connected(address: Address, settings: LiveSettings) -> InputContainer:

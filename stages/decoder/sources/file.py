@@ -2,19 +2,23 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import SourceError
+from stages.decoder.finding import Anchor, Packets, behind, skipped, sought
 from stages.decoder.opening import Threads, facts_of, opened
 from stages.decoder.picture import Scaler, upright_size
-from stages.decoder.reading import Reading
+from stages.decoder.reading import Item, Reading
 from stages.decoder.source import Decoded, SourceFacts
 
 
@@ -28,6 +32,11 @@ class FileSource(BaseModel):
     threads: int = Field(default=2, ge=0, le=64, description="that decode this file; 0: one a core")
     thread_type: Threads = "slice"
     """Only by slices does a damaged recording come out the same each time; `auto` and `frame` use more cores."""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self.path)
 
     def build(self) -> "Recording":
         """Open it.
@@ -51,16 +60,35 @@ class Recording:
         """What is known before decoding."""
         return self._facts
 
-    def frames(self, start: int = 0) -> Iterator[Decoded]:
-        """Yield the frames from seq `start` on; earlier ones are decoded, never converted."""
-        settings, scaler = self._settings, Scaler()
-        with opened(settings.path, settings.threads, settings.thread_type) as (container, stream):
-            reading = Reading(settings.path, container, stream, 1 / self._facts.fps)
-            for seq, (pts_s, frame) in enumerate(reading.items()):
-                if self._closed:
-                    return
-                if seq >= start:
-                    yield self._decoded(seq, pts_s, frame, scaler)
+    def frames(self, start: int = 0, anchor: tuple[int, float] | None = None) -> Iterator[Decoded]:
+        """Yield the frames from seq `start` on; earlier ones are decoded as far as they must, never converted."""
+        scaler = Scaler()
+        for seq, (pts_s, frame) in self._numbered(anchor):
+            if self._closed:
+                return
+            if seq >= start:
+                yield self._decoded(seq, pts_s, frame, scaler)
+
+    def _numbered(self, anchor: Anchor | None) -> Iterator[tuple[int, Item]]:
+        """Yield frames from behind the anchor on if it can be found, else all."""
+        if anchor is not None:
+            for find in (sought, skipped):
+                with self._opened() as (container, stream):
+                    found = find(container, stream, anchor)
+                    frames = behind(self._reading(container, stream, *found), anchor) if found else None
+                    if frames is not None:
+                        yield from frames
+                        return
+        with self._opened() as (container, stream):
+            yield from enumerate(self._reading(container, stream).items())
+
+    def _opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
+        return opened(self._settings.path, self._settings.threads, self._settings.thread_type)
+
+    def _reading(
+        self, container: InputContainer, stream: VideoStream, packets: Packets | None = None, before: int = 0
+    ) -> Reading:
+        return Reading(self._settings.path, container, stream, 1 / self._facts.fps, packets, before)
 
     def close(self) -> None:
         """End the running `frames`."""

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pipeline.cli.display import Display, table
 from pipeline.ledger import Standing
-from pipeline.supervisor.report import SourceReport
+from pipeline.source_report import SourceReport
 
 ODD = "a[red]b"
 
@@ -24,8 +24,8 @@ def standing(published: int, done: int, **more: int) -> Standing:
 
 
 def report(**changes: Any) -> SourceReport:
-    fields: dict[str, Any] = {"source": ODD, "path": "", "status": "ok", "error": None, "frames": 100, "detected": 99}
-    fields |= {"failed": 1, "dropped": 0, "skipped": 0, "detections": 300, "wall_s": 2.04, "fps": 50.04}
+    fields: dict[str, Any] = {"source": ODD, "path": "", "status": "ok", "error": None, "frames": 100, "expected": 100}
+    fields |= {"detected": 99, "failed": 1, "dropped": 0, "skipped": 0, "detections": 300, "wall_s": 2.04, "fps": 50.04}
     fields |= {"latency_p50_s": 0.0504, "latency_p95_s": None, "codec": "h264", "width": 1, "height": 1, "files": ()}
     return SourceReport(**(fields | changes))
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import keys
+from stages.annotator import pixels
 from stages.annotator import writer as module
 from stages.annotator.sink import Sink
 from stages.annotator.writer import Writer
@@ -27,7 +28,7 @@ def _all_log_lines() -> None:
 @pytest.fixture(autouse=True)
 def _flushing_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_FLUSH_S", ALWAYS_S)
-    monkeypatch.setattr(module, "_DOUBT_EVERY_S", 0.0)
+    monkeypatch.setattr(pixels, "_DOUBT_EVERY_S", 0.0)
 
 
 @pytest.fixture

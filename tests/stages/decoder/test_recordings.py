@@ -32,6 +32,7 @@ _PAUSE_S: Final = 0.005
 @dataclass
 class Opener:
     make: Callable[[], SyntheticVideo]
+    address: str = "synthetic"
     videos: list[SyntheticVideo] = field(default_factory=list)
 
     def build(self) -> SyntheticVideo:
@@ -55,6 +56,9 @@ class Site:
     def start(self, owner: str, sources: dict[str, Opener], budget_mb: int = 64, parallel: int = 2) -> Future[None]:
         self.stops.append(threading.Event())
         room = Room(FLOW, Budget(budget_mb), parallel)
+        for source in sources:
+            if not self.ledger(source).read().ready(FLOW.required):
+                self.ledger(source).write({"done.annotator": -1})
         decoder = Recordings(self.broker, self.store, room, owner, self.stops[-1])
         return self._pool.submit(decoder.run, list(sources.items()))
 

@@ -1,16 +1,13 @@
-"""A report adds up, or says where it doesn't; a manifest is written whole or not at all."""
+"""A report adds up, or says where it doesn't."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import keys
-from pipeline.errors import SinkError
 from pipeline.ledger import Ledger
 from pipeline.metrics import LatencyHistogram
-from pipeline.supervisor.report import manifest, report_source, write_manifest
+from pipeline.source_report import report_source
 from tests.fakes import MemoryBroker
 
 FINISHED: dict[str, Any] = {
@@ -76,20 +73,3 @@ def test_a_source_that_is_not_finished_says_so(interrupted: bool, status: str) -
 def test_a_source_that_never_began_is_reported_too() -> None:
     report = report_source(MemoryBroker(), "gate", "", (), interrupted=True)
     assert (report.status, report.frames, report.latency_p50_s) == ("interrupted", 0, None)
-
-
-def test_a_manifest_holds_the_reports_the_machine_and_the_versions(tmp_path: Path) -> None:
-    report = report_source(told(FINISHED, TRACKED), "gate", "", ("a",), interrupted=False)
-    write_manifest(tmp_path, manifest([report], 0.0, {"engine": "null"}))
-    found = json.loads((tmp_path / "manifest.json").read_text())
-    assert found["sources"][0]["source"] == "gate"
-    assert (found["engine"], found["started"]) == ("null", "1970-01-01T00:00:00.000+00:00")
-    assert found["machine"]["cores"] >= 1 and "openvino" in found["versions"]
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
-
-
-def test_a_manifest_that_can_not_be_written_is_named_and_leaves_no_draft(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json" / "in the way").mkdir(parents=True)
-    with pytest.raises(SinkError, match=r"manifest.json: can't be written: "):
-        write_manifest(tmp_path, {"run": 2})
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]

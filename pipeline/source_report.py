@@ -1,24 +1,16 @@
-"""What became of a run: counts that must add up, and the manifest."""
+"""What became of a source: counts that must add up."""
 
-import json
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.errors import SinkError
 from pipeline.ledger import Ledger
 from pipeline.metrics import LatencyHistogram
 
 Status = Literal["ok", "failed", "interrupted"]
-_PACKAGES: Final = ("detstream", "av", "numpy", "opencv-python", "openvino", "torch", "trackers", "supervision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,9 @@ class SourceReport:
     status: Status
     error: str | None
     frames: int
-    """Decoded, or found undecodable, each with a number of its own."""
+    """Decoded, or found undecodable, each with a number of its own; of a camera: captured."""
+    expected: int | None
+    """That the container claims to have."""
     detected: int
     failed: int
     dropped: int
@@ -49,13 +43,18 @@ class SourceReport:
     """Whether it was a camera: what was dropped there, was because something newer came."""
 
 
-def report_source(broker: Broker, source: str, path: str, files: Sequence[str], *, interrupted: bool) -> SourceReport:
-    """Return a source's report, with an error where its counts don't add up."""
+def report_source(
+    broker: Broker, source: str, path: str, files: Sequence[str], *, interrupted: bool, finished: bool | None = None
+) -> SourceReport:
+    """Return a source's report, with an error where its counts don't add up.
+
+    `finished`: whether all is written; as the ledger says if not given.
+    """
     ledger = Ledger(broker, source).read()
     tracked = broker.get_fields(keys.checkpoint(source))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "objects")}
     latency = LatencyHistogram(tracked.get("latency", b""))
-    finished = ledger.finished((keys.ANNOTATOR,))
+    finished = ledger.finished((keys.ANNOTATOR,)) if finished is None else finished
     error = ledger.error or (_difference(ledger.fields, ledger.frames or 0, counts) if finished else None)
     ended_ns = ledger.number("finished_ns", time.time_ns())
     wall_s = max(ended_ns - ledger.number("started_ns", ended_ns), 1) / 1e9
@@ -67,6 +66,7 @@ def report_source(broker: Broker, source: str, path: str, files: Sequence[str], 
         status="failed" if error else "ok" if finished else unfinished,
         error=error or (None if finished else "not finished"),
         frames=ledger.decoded,
+        expected=ledger.number("expected", 0) or None,
         detected=counts["ok"],
         failed=counts["failed"],
         dropped=0,
@@ -99,6 +99,7 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         status="failed" if error else "ok",
         error=error,
         frames=captured,
+        expected=None,
         detected=counts["ok"],
         failed=counts["failed"],
         dropped=max(captured - published, 0),
@@ -116,37 +117,6 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
     )
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `manifest.json`, whole or not at all.
-
-    Raises:
-        SinkError: it can't be written.
-    """
-    path, draft = folder / "manifest.json", folder / ".manifest.json.part"
-    try:
-        with draft.open("w") as file:
-            json.dump(manifest, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise SinkError(f"{path}: can't be written: {error.strerror}") from error
-
-
-def manifest(reports: Sequence[SourceReport], started_s: float, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that one needs to know of a run, or to run it again."""
-    return {
-        "started": _iso(started_s),
-        "finished": _iso(time.time()),
-        **facts,
-        "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "versions": {package: version(package) for package in _PACKAGES},
-        "sources": [asdict(report) for report in reports],
-    }
-
-
 def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, int]) -> str | None:
     """Return where frames were lost, None if decoded = detected + failed = written."""
     published = counts["ok"] + counts["failed"]
@@ -160,7 +130,3 @@ def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, i
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 4)
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

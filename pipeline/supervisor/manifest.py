@@ -1,0 +1,50 @@
+"""The manifest: all that one needs to know of a run, or to run it again."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.errors import SinkError
+
+_PACKAGES: Final = ("detstream", "av", "numpy", "opencv-python", "openvino", "torch", "trackers", "supervision")
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `manifest.json`, whole or not at all.
+
+    Raises:
+        SinkError: it can't be written.
+    """
+    path, draft = folder / "manifest.json", folder / ".manifest.json.part"
+    try:
+        with draft.open("w") as file:
+            json.dump(manifest, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SinkError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def manifest(sources: Sequence[Mapping[str, Any]], started_s: float, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that one needs to know of a run, or to run it again."""
+    return {
+        "started": _iso(started_s),
+        "finished": _iso(time.time()),
+        **facts,
+        "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "versions": {package: version(package) for package in _PACKAGES},
+        "sources": list(sources),
+    }
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

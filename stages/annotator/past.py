@@ -1,0 +1,84 @@
+"""What is on disk of a source from before: enough to go on without looking at any frame twice."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pipeline import keys
+from pipeline.broker import Broker
+from pipeline.ledger import Ledger
+from pipeline.wire import encode
+from stages.annotator.journal import Journal
+from stages.annotator.lines import found_in, read_fields
+
+_AT_ONCE: Final = 256
+"""Messages sent before the tracker has dealt with those before."""
+_TIMES_KEPT: Final = 4096
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What one pass over the lines tells."""
+
+    following: int
+    """The frame before which the kept tracks hold."""
+    tracks: bytes
+    offset: int = 0
+    """Where its line begins."""
+    last: int = -1
+    counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0, "objects": 0})
+    """Of the lines before it."""
+    times: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_TIMES_KEPT))
+
+
+class Past:
+    """The lines of a source, and the tracker's state at one of them; told to a broker that knows nothing of it."""
+
+    def __init__(self, journal: Journal, lines: Path) -> None:
+        self._journal, self._lines = journal, lines
+
+    def pts_s(self, seq: int) -> float | None:
+        """Return the time of a frame, seconds; None if there is no line of it, or if it is long ago."""
+        return next((pts_s for number, pts_s in self._survey(0, b"").times if number == seq), None)
+
+    def keep_tracks(self, states: Mapping[str, bytes], durable: int) -> None:
+        """Keep the newest of the tracker's states that is not ahead of what is durable.
+
+        Raises:
+            SinkError: it can't be written.
+        """
+        following = max((int(number) for number in states if int(number) <= durable + 1), default=0)
+        if following:
+            self._journal.keep_tracks(following, states[str(following)])
+
+    def restore(self, broker: Broker, ledger: Ledger) -> Iterator[None]:
+        """Tell the broker where the tracker was, then send again what was found since, a part with each `next`.
+
+        The tracker publishes these frames once more, with the same numbers on the same objects as before.
+        """
+        survey = self._survey(*self._journal.tracks())
+        if survey.following > survey.last + 1:  # the lines are behind it: somebody cut them
+            survey = self._survey(0, b"")
+        epoch, following = ledger.begin_epoch(), survey.following
+        state: dict[str, str | int | float | bytes] = {"epoch": epoch, "following": following, "tracks": survey.tracks}
+        with broker.transaction() as transaction:
+            transaction.set_fields(keys.checkpoint(ledger.source), state | survey.counts)
+            ledger.write_in(transaction, {"published": following - 1, "known": survey.last})
+        for _, fields in read_fields(self._lines, survey.offset):
+            while fields["seq"] - ledger.read().published > _AT_ONCE:
+                yield
+            with broker.transaction() as transaction:
+                transaction.append(keys.RAW, encode(found_in(fields, epoch)))
+
+    def _survey(self, following: int, tracks: bytes) -> _Survey:
+        survey = _Survey(following, tracks)
+        for end, fields in read_fields(self._lines, 0):
+            survey.last = fields["seq"]
+            survey.times.append((fields["seq"], fields["pts_s"]))
+            if fields["seq"] < following:
+                survey.offset = end
+                survey.counts["failed" if fields["status"] == "failed" else "ok"] += 1
+                survey.counts["objects"] += len(fields["detections"])
+        return survey
