@@ -4,8 +4,9 @@ Measured on two cores: batches gain nothing, two single-image streams gain 10 %,
 inference on two threads waits for the slower one. One thread per inference also makes results the same to the last bit
 whatever the number of streams.
 
-There is nothing to warm up, and no compiled model to keep: the first inference takes 5 % longer than the others, and to
-compile the converted model takes 0.4 s for the demo, 0.7 s for L.
+There is nothing to warm up, and the compiled model isn't kept, only the converted one: the first inference takes 5 %
+longer than the others, and to compile takes 0.4 s for the demo and 0.7 s for L, where to read a compiled one would take
+0.2 s and 0.4 s.
 """
 
 from collections.abc import Sequence
