@@ -4,11 +4,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +18,8 @@ from stages.annotator.fragments import TICKS_A_SECOND
 from stages.annotator.sinks.video import VideoSink
 from stages.decoder.sources.file import FileSource
 from stages.detector.engine import Engine, RawBoxes
-from stages.detector.engines.openvino import OpenVinoEngine
 from stages.detector.finder import Finder
 from stages.detector.nms import Postprocess
-from stages.detector.yolo_nas.card import ModelCard
-from stages.detector.yolo_nas.ir import converted
 
 _TRIALS = 20
 _SAMPLE = 3
@@ -93,35 +87,3 @@ def conf_for(engine: Engine, clip: Path, boxes: int) -> float:
         found = sum(len(Postprocess(conf, 0.7)(raw.boxes, raw.scores).class_id) for raw in raws) / len(raws)
         low, high = (conf, high) if found > boxes else (low, conf)
     return high
-
-
-@dataclass(frozen=True, slots=True)
-class WideOpenVino:
-    """One inference at a time on all cores, as OpenVINO does unasked: what a serial program would use."""
-
-    card: ModelCard
-    request: Any
-    name: str = "openvino cpu, one inference on all cores"
-    max_batch: int = 1
-    in_flight: int = 1
-    parallel: int = 1
-
-    def submit(self, images: Sequence[NDArray[np.uint8]]) -> Future[list[RawBoxes]]:
-        future: Future[list[RawBoxes]] = Future()
-        self.request.infer([images[0][None]], share_inputs=True)
-        boxes, scores = (self.request.get_output_tensor(i).data[0].copy() for i in range(2))
-        future.set_result([RawBoxes(boxes, scores)])
-        return future
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
-@contextmanager
-def wide_openvino(model: str, card: ModelCard) -> Iterator[WideOpenVino]:
-    """Yield the engine above."""
-    import openvino
-
-    path = converted(model, replace(card), OpenVinoEngine().cache_dir.expanduser())
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    yield WideOpenVino(card, openvino.Core().compile_model(path, "CPU", hints).create_infer_request())

@@ -26,7 +26,7 @@ from stages.detector.engine import Engine, narrowed
 
 _CASES: Final = ("random:s@320", "random:s@640", "random:m@640", "demo@320")
 _ENGINES: Final = {
-    "cpu": ("torch", "onnxruntime", "openvino"),
+    "cpu": ("torch", "onnxruntime", "openvino", "openvino-latency"),
     "cuda": ("torch-cuda", "onnxruntime-cuda", "tensorrt"),
 }
 _NAIVE: Final = "naive torch"

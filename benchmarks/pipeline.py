@@ -9,7 +9,7 @@ for all of them. No figure includes the loading of the model.
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 
-from benchmarks.bare import conf_for, decoded, engine_fps, serial_fps, wide_openvino
+from benchmarks.bare import conf_for, decoded, engine_fps, serial_fps
 from benchmarks.clip import make_clip
 from benchmarks.command import Timing, timed_run
 from benchmarks.report import ratios, save, show, spread
@@ -95,7 +95,7 @@ def _ways(course: _Course, stack: ExitStack, runs: list[Timing]) -> Mapping[str,
     ways = {"pipeline": _pipeline(course, runs), "serial, same engine": serial(course.engine)}
     if course.kind == "openvino":
         canvases = [finder.canvas(frame) for frame in islice(decoded(course.clip), _CANVASES)]
-        ways["serial, all cores"] = serial(stack.enter_context(wide_openvino(_MODEL, course.engine.card)))
+        ways["serial, all cores"] = serial(stack.enter_context(closing(OpenVinoEngine(hint="latency").build(_MODEL))))
         ways["engine alone"] = lambda: engine_fps(course.engine, canvases, course.frames)
     return ways
 

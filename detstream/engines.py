@@ -20,6 +20,7 @@ ENGINES: Final[Mapping[str, Settings]] = {
     "onnxruntime": OnnxRuntimeEngine(device="cpu"),
     "onnxruntime-int8": OnnxRuntimeEngine(device="cpu", int8=True),
     "openvino": OpenVinoEngine(),
+    "openvino-latency": OpenVinoEngine(hint="latency"),
     "openvino-int8": OpenVinoEngine(int8=True),
     "torch-cuda": TorchEngine(device="cuda"),
     "onnxruntime-cuda": OnnxRuntimeEngine(device="cuda"),

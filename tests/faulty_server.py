@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_DEADLINE_S = 10
 
 
 @dataclass
@@ -20,6 +22,9 @@ class FaultyServer:
     shift: int = 0
     """Parts begin so many bytes beside where they were asked for, and say so."""
     tell_length: bool = True
+    first: int = 0
+    """It waits after so many bytes of the body until ``go`` is set."""
+    go: threading.Event = field(default_factory=threading.Event)
     tag: str = '"one"'
     requests: list[str] = field(default_factory=list)
     """The Range header of each request."""
@@ -63,7 +68,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", faulty.tag)
         self.end_headers()
-        self.wfile.write(body[: faulty.cuts.pop(0)] if faulty.cuts else body)
+        body = body[: faulty.cuts.pop(0)] if faulty.cuts else body
+        with suppress(ConnectionError):  # who refuses the file hangs up
+            self.wfile.write(body[: faulty.first])
+            if faulty.first:
+                faulty.go.wait(_DEADLINE_S)
+            self.wfile.write(body[faulty.first :])
 
 
 @contextmanager

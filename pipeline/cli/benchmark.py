@@ -26,8 +26,8 @@ def benchmark(
     engines: Annotated[
         str,
         typer.Option(
-            help="Some of torch, onnxruntime, onnxruntime-int8, openvino, openvino-int8, torch-cuda, onnxruntime-cuda, "
-            "tensorrt: a,b,c. Those in INT8 need detstream export --int8 first."
+            help="Some of torch, onnxruntime, onnxruntime-int8, openvino, openvino-latency, openvino-int8, torch-cuda, "
+            "onnxruntime-cuda, tensorrt: a,b,c. Those in INT8 need detstream export --int8 first."
         ),
     ] = "all",
     batch: Annotated[str, typer.Option(help="Images at once, as in 1,4,16.")] = "1",

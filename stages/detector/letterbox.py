@@ -29,11 +29,13 @@ class Letterbox:
         ``image``, BGR uint8 (h, w, 3), is that frame, either in its original size or scaled to ``picture_size``.
         """
         size = self.picture_size(width, height)
-        if (image.shape[1], image.shape[0]) != size:
-            image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
         left, top = self._padding(size)
         canvas: NDArray[np.uint8] = np.full((self._height, self._width, 3), _GREY, np.uint8)
-        canvas[top : top + size[1], left : left + size[0]] = image
+        place = canvas[top : top + size[1], left : left + size[0]]
+        if (image.shape[1], image.shape[0]) == size:
+            place[:] = image
+        else:
+            cv2.resize(image, size, dst=place, interpolation=cv2.INTER_LINEAR)
         return canvas
 
     def restore(self, xyxy: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

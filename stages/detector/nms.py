@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 _BLOCK: Final = 64
 """Rows that are compared with each other, then with the rest; fewer are more turns, more are needless comparisons."""
 
+_WHOLE: Final = 2 * _BLOCK
+"""So few rows are one block: a second turn would cost more than it saves."""
+
+_BEFORE: Final = np.tri(_WHOLE, k=-1, dtype=np.bool_).T
+"""Whether a row of a block comes before a column."""
+
 _WORD: Final = 8
 """Flags that are looked at together."""
 
@@ -92,19 +98,19 @@ def _suppress(xyxy: NDArray[np.float32], groups: NDArray[np.intp], iou: float, m
     """
     rows = np.arange(len(xyxy))
     facts = _facts(xyxy, groups)
-    before = rows[:_BLOCK, None] < rows[:_BLOCK]
     kept: list[NDArray[np.intp]] = [rows[:0]]
     limit, count = _float32_below(iou), 0
     with np.errstate(divide="ignore", invalid="ignore"):  # boxes without area
         while len(rows) and count < most:
-            block, rows = rows[:_BLOCK], rows[_BLOCK:]
-            ours, facts = facts[:, :_BLOCK], facts[:, _BLOCK:]
-            first = _first_come(_rivals(ours, ours, limit) & before[: len(block), : len(block)])
+            size = len(rows) if len(rows) <= _WHOLE else _BLOCK
+            block, rows = rows[:size], rows[size:]
+            ours, facts = facts[:, :size], facts[:, size:]
+            first = _first_come(_rivals(ours, ours, limit) & _BEFORE[:size, :size])
             kept.append(block[first])
             count += len(kept[-1])
             if len(rows):
-                free = ~_rivals(ours[:, first], facts, limit).any(axis=0)
-                rows, facts = rows[free], facts[:, free]
+                free = ~_rivals(ours.compress(first, axis=1), facts, limit).any(axis=0)
+                rows, facts = rows[free], facts.compress(free, axis=1)  # in a third of the time of facts[:, free]
     return np.concatenate(kept)[:most]
 
 
@@ -125,7 +131,7 @@ def _first_come(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
     alive: NDArray[np.bool_] = np.logical_not(suppresses.any(axis=0))
     while True:
         # Who lives if just those who seemed to live suppress; unchanged means that it is true of everyone.
-        again: NDArray[np.bool_] = np.logical_not(suppresses[alive].any(axis=0))
+        again: NDArray[np.bool_] = np.logical_not(suppresses.compress(alive, axis=0).any(axis=0))
         if (again == alive).all():
             return alive
         alive = again

@@ -25,6 +25,7 @@ DEMO: Final = "demo"
 RANDOM: Final = "random:"
 _FORMAT: Final = "detstream yolo-nas 1"
 _CELL: Final = 32
+_IR: Final = "model.xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,14 @@ class ModelCard:
 
 
 def locate(model: str) -> Path:
-    """Return the weights file that a model name means (which need not exist); not for ``random:`` names."""
-    return Path(__file__).parent / "weights" / "demo.safetensors" if model == DEMO else find(model)
+    """Return the weights file that a model name means (which need not exist); not for ``random:`` names.
+
+    A folder that holds an OpenVINO export means the export.
+    """
+    if model == DEMO:
+        return Path(__file__).parent / "weights" / "demo.safetensors"
+    path = find(model)
+    return path / _IR if (path / _IR).is_file() else path
 
 
 def random_layout(model: str) -> LayoutName | None:
@@ -120,8 +127,10 @@ def read_metadata(path: Path) -> ModelCard:
         raise ModelError(explain_missing(path))
     if is_exported(path):
         return _own(path, read_exported(path))
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder: name a file of weights in it")
     try:
-        if not path.is_dir() and is_pickled(path):
+        if is_pickled(path):
             return _told(path, read_contents(path))
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -23,10 +23,11 @@ _ZIP: Final = b"PK\x03\x04"
 _LEGACY: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How a file of ``torch.save`` begins that is no zip (before torch 1.6): the pickle of a magic number."""
 
-_WEIGHTS: Final = ("ema_net", "net", "ema", "model", "state_dict", "model_state_dict")
+_WEIGHTS: Final = ("ema_net", "net", "ema_state_dict", "ema", "model", "state_dict", "model_state_dict")
 """Where the weights are in a trainer's dict, best first: the original prefers ``ema_net`` too."""
 _NAMES: Final = ("class_names", "_class_names", "names")
-_PREFIX: Final = "module."
+_PREFIXES: Final = ("module.", "model.")
+"""Which training on several GPUs and Lightning's modules leave before each name."""
 _MOST_PREFIXES: Final = 2
 _MOST_PARTS: Final = 100_000
 _LONGEST_NAME: Final = 1000
@@ -111,11 +112,11 @@ def read_plain(path: Path) -> Contents:
 
 
 def unprefixed(names: Mapping[str, object]) -> dict[str, str]:
-    """Return the name without ``module.``, which training on several GPUs leaves, for each name."""
+    """Return each name without what all of them begin with, of ``module.`` and ``model.``."""
     short = {name: name for name in names}
     for _ in range(_MOST_PREFIXES):
-        if all(name.startswith(_PREFIX) for name in short.values()):
-            short = {full: name.removeprefix(_PREFIX) for full, name in short.items()}
+        prefix = next((one for one in _PREFIXES if all(name.startswith(one) for name in short.values())), "")
+        short = {full: name.removeprefix(prefix) for full, name in short.items()}
     return short
 
 
@@ -182,7 +183,8 @@ def _told(value: Value) -> tuple[tuple[str, ...] | None, float | None, float | N
         params = value.get("processing_params")
         told, conf, iou, steps = (params if isinstance(params, dict) else value), "conf", "iou", "image_processor"
     names = next(filter(None, (listed(told.get(key)) for key in _NAMES)), None)
-    return names, _share(told.get(conf)), _share(told.get(iou)), _padded(told.get(steps))
+    size = _padded(told.get(steps)) or _trained(told.get("hyper_parameters"))
+    return names, _share(told.get(conf)), _share(told.get(iou)), size
 
 
 def _share(value: Value) -> float | None:
@@ -194,8 +196,17 @@ def _padded(steps: Value) -> tuple[int, int] | None:
     inner = steps.state.get("processings") if isinstance(steps, Record) else None
     for step in inner if isinstance(inner, list) else ():
         size = step.state.get("output_shape") if isinstance(step, Record) and step.kind.endswith("Padding") else None
-        if isinstance(size, tuple | list) and len(size) == 2 and all(type(side) is int for side in size):
+        if isinstance(size, tuple | list) and len(size) == 2 and all(map(_is_side, size)):
             height, width = size
-            if all(_CELL <= side <= 4096 and side % _CELL == 0 for side in size):
-                return height, width
+            return height, width
     return None
+
+
+def _trained(settings: Value) -> tuple[int, int] | None:
+    """Return the height and width that the settings of modern-yolonas, in Lightning's place for them, tell."""
+    side = settings.get("input_size") if isinstance(settings, dict) else None
+    return (side, side) if isinstance(side, int) and _is_side(side) else None
+
+
+def _is_side(value: Value) -> bool:
+    return type(value) is int and _CELL <= value <= 4096 and value % _CELL == 0

@@ -170,7 +170,7 @@ class _Transfer:
     def _copy(self, response: http.client.HTTPResponse, total: int | None) -> None:
         have = _length(self._file)
         self._progress(have, total)
-        while chunk := response.read(_CHUNK):
+        while chunk := response.read1(_CHUNK):  # what is there: a slow line would fill a chunk in seconds
             have += len(chunk)
             if have > _MOST_BYTES:
                 raise ModelError(f"{self._url}: sends more than {_MOST_BYTES} bytes")

@@ -14,6 +14,8 @@ from stages.detector.engines.null import NullEngine
 from stages.detector.engines.onnxruntime import OnnxRuntimeEngine
 from stages.detector.engines.openvino import OpenVinoEngine
 from stages.detector.engines.torch import TorchEngine
+from stages.detector.letterbox import Letterbox
+from stages.detector.settings import EngineSettings
 from stages.detector.yolo_nas.weights import load
 
 HEIGHT, WIDTH = 96, 128
@@ -24,13 +26,16 @@ SCORE_TOLERANCE = 2e-5
 Build = Callable[..., Engine]
 
 
-@pytest.fixture(scope="module", params=["openvino", "torch", "onnxruntime", "null"])
+@pytest.fixture(scope="module", params=["openvino", "openvino latency", "torch", "onnxruntime", "null"])
 def build(request: pytest.FixtureRequest, converted_models: Path) -> Build:
-    if request.param == "openvino":
-        return OpenVinoEngine(streams=2, cache_dir=converted_models).build
-    if request.param == "onnxruntime":
-        return OnnxRuntimeEngine(device="cpu", streams=2, max_batch=16, cache_dir=converted_models).build
-    return TorchEngine(device="cpu", max_batch=4).build if request.param == "torch" else NullEngine(max_batch=4).build
+    settings: dict[str, EngineSettings] = {
+        "openvino": OpenVinoEngine(streams=2, cache_dir=converted_models),
+        "openvino latency": OpenVinoEngine(hint="latency", streams=2, cache_dir=converted_models),
+        "torch": TorchEngine(device="cpu", max_batch=16),
+        "onnxruntime": OnnxRuntimeEngine(device="cpu", streams=2, max_batch=16, cache_dir=converted_models),
+        "null": NullEngine(max_batch=4),
+    }
+    return settings[request.param].build
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +95,22 @@ def test_every_batch_gives_one_result_per_image(engine: Engine, images: list[NDA
     if count > engine.max_batch:
         with pytest.raises(EngineError, match=f"batch of {count}"):
             engine.submit(batch)
-        return
-    found = engine.submit(batch).result(DEADLINE_S)
+        found = results(engine, batch)
+    else:
+        found = engine.submit(batch).result(DEADLINE_S)
     assert len(found) == count
     for i, raw in enumerate(found):
         np.testing.assert_allclose(raw.boxes, results(engine, [images[i % 4]])[0].boxes, rtol=0, atol=BOX_TOLERANCE)
+
+
+def test_batch_may_mix_frames_of_sources_of_any_size(engine: Engine) -> None:
+    random, letterbox = np.random.default_rng(1), Letterbox((HEIGHT, WIDTH))
+    frames = [random.integers(0, 256, (*size, 3), np.uint8) for size in ((432, 768), (300, 100), (30, 40))]
+    canvases = [letterbox.apply(frame, frame.shape[1], frame.shape[0]) for frame in frames]
+    for canvas, together in zip(canvases, results(engine, canvases), strict=True):
+        (alone,) = results(engine, [canvas])
+        np.testing.assert_allclose(together.boxes, alone.boxes, rtol=0, atol=BOX_TOLERANCE)
+        np.testing.assert_allclose(together.scores, alone.scores, rtol=0, atol=SCORE_TOLERANCE)
 
 
 def test_results_of_one_submit_are_not_overwritten_by_the_next(engine: Engine, images: list[NDArray[np.uint8]]) -> None:

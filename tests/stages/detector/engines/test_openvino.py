@@ -49,6 +49,19 @@ def test_stream_per_core_unless_told_otherwise(converted_models: Path, small_mod
     engine.close()
 
 
+def test_latency_is_one_inference_on_all_threads_and_finds_the_same(converted_models: Path, small_model: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    wide = OpenVinoEngine(hint="latency", streams=2, cache_dir=converted_models).build(small_model)
+    narrow = OpenVinoEngine(hint="latency", streams=1, cache_dir=converted_models).build(small_model)
+    assert (wide.name, wide.in_flight) == ("openvino cpu, 1 x 2 threads", 2)
+    assert narrow.name == "openvino cpu, 1 x 1 thread"
+    (ours,), (theirs,) = wide.submit([image]).result(DEADLINE_S), narrow.submit([image]).result(DEADLINE_S)
+    np.testing.assert_allclose(ours.boxes, theirs.boxes, rtol=0, atol=5e-3)
+    np.testing.assert_allclose(ours.scores, theirs.scores, rtol=0, atol=2e-5)
+    wide.close()
+    narrow.close()
+
+
 def test_failed_inference_fails_its_future_only(converted_models: Path, small_model: str) -> None:
     engine = OpenVinoEngine(streams=1, cache_dir=converted_models).build(small_model)
     card = engine.card

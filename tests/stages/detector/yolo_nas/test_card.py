@@ -60,7 +60,7 @@ def test_file_that_is_no_safetensors_is_named(tmp_path: Path, content: bytes) ->
 
 
 def test_folder_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="can't be read"):
+    with pytest.raises(ModelError, match="is a folder: name a file of weights in it"):
         read_metadata(tmp_path)
     with pytest.raises(ModelError, match="can't be read"):
         fingerprint(str(tmp_path))
@@ -69,6 +69,12 @@ def test_folder_is_no_model(tmp_path: Path) -> None:
 def test_demo_is_packaged_beside_the_network_and_other_names_are_paths(tmp_path: Path) -> None:
     assert locate("demo").parts[-3:] == ("yolo_nas", "weights", "demo.safetensors")
     assert locate(str(tmp_path / "mine.safetensors")) == tmp_path / "mine.safetensors"
+
+
+def test_folder_of_an_openvino_export_means_the_export(tmp_path: Path) -> None:
+    assert locate(str(tmp_path)) == tmp_path
+    (tmp_path / "model.xml").touch()
+    assert locate(str(tmp_path)) == tmp_path / "model.xml"
 
 
 def test_random_models_have_a_card_and_other_random_names_are_refused() -> None:

@@ -90,6 +90,8 @@ def test_card_of_a_checkpoint_is_read_without_torch(shared: Path) -> None:
         pytest.param(lambda state: {"net": state, "ema_net": None, "epoch": 3}, id="net"),
         pytest.param(lambda state: {"net": {}, "ema_net": state, "acc": torch.tensor(0.5)}, id="ema_net"),
         pytest.param(lambda state: {"net": {f"module.{key}": value for key, value in state.items()}}, id="module."),
+        pytest.param(lambda state: {"state_dict": {f"model.{k}": v for k, v in state.items()}}, id="model."),
+        pytest.param(lambda state: {"state_dict": {"model.x": 1}, "ema_state_dict": state}, id="ema_state_dict"),
         pytest.param(lambda state: OrderedDict(state) | {"heads.proj_conv": torch.zeros(1)}, id="derived buffer"),
     ],
 )
@@ -137,6 +139,14 @@ def test_layout_and_class_count_are_recognised_by_shapes(layout: Any) -> None:
         (
             {"processing_params": {"class_names": ["car", "bus"], "conf": 0.5, "iou": 0.65}},
             ModelCard("n", ("car", "bus"), (640, 640), conf=0.5, iou=0.65),
+        ),
+        (
+            {"hyper_parameters": {"num_classes": 2, "input_size": 320}},
+            ModelCard("n", ("class_0", "class_1"), (320, 320), named_by="default"),
+        ),
+        (
+            {"hyper_parameters": {"input_size": 333}},
+            ModelCard("n", ("class_0", "class_1"), (640, 640), named_by="default"),
         ),
         ({"processing_params": None}, ModelCard("n", ("class_0", "class_1"), (640, 640), named_by="default")),
     ],

@@ -58,6 +58,19 @@ def test_file_arrives_whole_and_its_progress_is_told(server: FaultyServer, targe
     assert told[0] == 0 and told[-1] == len(CONTENT) and told == sorted(told)
 
 
+def test_what_a_slow_line_brings_is_told_and_kept_at_once(server: FaultyServer, target: Path) -> None:
+    server.first = 1000
+    before_the_rest: list[int] = []
+
+    def watch(done: int, total: int | None) -> None:
+        if done >= server.first and not server.go.is_set():
+            before_the_rest.append(done)
+            server.go.set()
+
+    download(server.url, target, Expected(), watch, lambda _: None, pause_s=0)
+    assert before_the_rest == [1000] and target.read_bytes() == CONTENT
+
+
 def test_cut_connections_are_resumed_where_they_were_cut(server: FaultyServer, target: Path) -> None:
     server.cuts = [300_000, 0, 0, 400_000]
     fetch(server, target)
