@@ -158,7 +158,8 @@ class Cameras:
             self._held[wish.name] = self._begun(wish, source)
 
     def _begun(self, wish: Wish, source: CameraSource) -> _Held:
-        feed = Feed(self._broker, self._store, wish.name, source, self._room.flow, self._room.slots)
+        room = self._room
+        feed = Feed(self._broker, self._store, wish.name, source, room.flow, room.slots, wish.revision)
         reporter = Reporter(self._broker, wish.name, feed.tally)
         camera = Camera(self._opener(source, feed.clock), feed, reporter, self._random)
         failure: Future[None] = Future()

@@ -43,10 +43,14 @@ class Feed:
         settings: LiveSettings,
         flow: FlowSettings,
         slots: Callable[[int, float], int],
+        revision: int = 0,
     ) -> None:
-        """`slots`: how many frames of so many bytes, at so many a second, may wait in the store."""
+        """`slots`: how many frames of so many bytes, at so many a second, may wait in the store.
+
+        `revision` is that of the wish for it.
+        """
         self._broker, self._store, self.name, self._settings, self._flow = broker, store, name, settings, flow
-        self._slots, self._ledger = slots, Ledger(broker, name)
+        self._slots, self._revision, self._ledger = slots, revision, Ledger(broker, name)
         self.tally = Tally()
         self.epoch = self._ledger.begin_epoch(live=True)
         self.next = self._first(broker.get_fields(keys.live(name)), broker.get_fields(keys.checkpoint(name)))
@@ -90,7 +94,8 @@ class Feed:
     def end(self, error: str | None = None) -> None:
         """Say that nothing more will come."""
         last = int(self._broker.get_fields(keys.live(self.name)).get("bound", -1))
-        end_camera(self._broker, self._ledger, EndOfSource(self.name, self.epoch, self.next, error, last))
+        end = EndOfSource(self.name, self.epoch, self.next, error, last)
+        end_camera(self._broker, self._ledger, end, self._revision)
 
     def close(self, linger_s: float = 0.0) -> None:
         """Free the pixels, when those that somebody still looks at are done with, or after `linger_s` seconds."""
@@ -182,9 +187,9 @@ def _last_time_s(live: Mapping[str, bytes]) -> float | None:
     return message.timestamp_s if isinstance(message, FrameMeta) else None
 
 
-def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource) -> None:
-    """Say that nothing more will come of a camera."""
+def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource, revision: int) -> None:
+    """Say that nothing more will come of a camera, as it was wished for in this revision."""
     with broker.transaction() as transaction:
         transaction.append(keys.RAW, encode(end))
-        ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "frames": end.frames}
+        ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "ended_revision": revision, "frames": end.frames}
         ledger.write_in(transaction, {**ended, "error": end.error or ""})
