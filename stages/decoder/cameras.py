@@ -163,7 +163,7 @@ class Cameras:
         reporter = Reporter(self._broker, wish.name, feed.tally)
         camera = Camera(self._opener(source, feed.clock), feed, reporter, self._random)
         failure: Future[None] = Future()
-        args = (camera, source.connect_s + source.read_s, failure)
+        args = (camera, source.connect_s + source.read_s + source.stall_s, failure)
         thread = threading.Thread(target=_run, args=args, name=wish.name, daemon=True)
         thread.start()
         return _Held(camera, thread, failure, wish.revision, time.monotonic())

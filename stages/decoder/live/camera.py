@@ -109,6 +109,8 @@ class Camera:
         self._live_since_s = None
         with self._open(self._feed.next) as video:
             self._feed.begin(video.codec, video.fps)
+            patience_s += 1 / video.fps  # of pictures that are shown once a minute
+            self._lives_until_s = time.monotonic() + patience_s
             for captured in video:
                 if self._stop.is_set():
                     return
