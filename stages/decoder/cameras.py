@@ -114,14 +114,13 @@ class Cameras:
         if not held.thread.is_alive():
             held.failure.result()
             self._drop(name)
-        elif wish is None or wish.removed or wish.paused or wish.revision != held.revision:
-            held.camera.stop(removed=wish is None or wish.removed)
-            self._renew(name, held)
         elif held.camera.silent_s() > _HUNG_S:
             structlog.get_logger().error("camera hangs, given up", source=name)
             held.camera.stop()
             self._drop(name)
         else:
+            if wish is None or wish.removed or wish.paused or wish.revision != held.revision:
+                held.camera.stop(removed=wish is None or wish.removed)
             self._renew(name, held)
 
     def _renew(self, name: str, held: _Held) -> None:
