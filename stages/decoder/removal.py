@@ -9,8 +9,7 @@ from pipeline.broker import Broker
 from pipeline.ledger import Ledger, Standing
 from pipeline.messages import EndOfSource
 from pipeline.registry import Registry, Wish
-from stages.decoder.live.feed import end_camera
-from stages.decoder.live.states import tell
+from stages.decoder.live.states import end_camera, tell
 
 _FORGET_AFTER_NS: Final = 600 * 10**9
 """A camera that was removed leaves its last messages for so long."""

@@ -74,10 +74,9 @@ class Camera:
         """
         try:
             self._follow(patience_s)
+            self._leave()
         except FeedOver:
             self._feed.close()
-        else:
-            self._leave()
 
     def _follow(self, patience_s: float) -> None:
         self._change("connecting")
@@ -147,5 +146,6 @@ class Camera:
             self._stop.wait(_FINISH_POLL_S)
 
     def _change(self, state: State) -> None:
+        self._feed.keep()  # one that came back from hanging tells nothing of a camera that others have now
         code, words = self._trouble or (None, None)
         self._reporter.change(state, epoch=self._feed.epoch, code=code, error=words)

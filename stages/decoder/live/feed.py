@@ -16,7 +16,7 @@ from stages.decoder.live.captured import Captured
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.gates import MotionGate, RateGate, glance
 from stages.decoder.live.settings import LiveSettings
-from stages.decoder.live.states import Tally
+from stages.decoder.live.states import Tally, end_camera
 from stages.decoder.sizes import PictureSizes, region
 
 _LINGER_POLL_S: Final = 0.02
@@ -69,7 +69,12 @@ class Feed:
         self._offered = -1
 
     def begin(self, codec: str, fps: float) -> None:
-        """Note what the camera says of itself now that it is open."""
+        """Note what the camera says of itself now that it is open.
+
+        Raises:
+            FeedOver: another decoder has the camera.
+        """
+        self.keep()
         self._codec, self._fps = codec, min(fps, self._settings.fps or fps)
         self._ledger.write({"codec": codec, "fps": self._fps})
 
@@ -94,8 +99,22 @@ class Feed:
         else:
             self._offer(seq, captured)
 
+    def keep(self) -> None:
+        """Do nothing if the camera is still this decoder's.
+
+        Raises:
+            FeedOver: another decoder has it.
+        """
+        if self._ledger.read().epoch > self.epoch:
+            raise FeedOver(self.name)
+
     def end(self, error: str | None = None) -> None:
-        """Say that nothing more will come."""
+        """Say that nothing more will come.
+
+        Raises:
+            FeedOver: another decoder has the camera.
+        """
+        self.keep()
         last = int(self._broker.get_fields(keys.live(self.name)).get("bound", -1))
         end = EndOfSource(self.name, self.epoch, self.next, error, last)
         end_camera(self._broker, self._ledger, end, self._revision)
@@ -165,8 +184,7 @@ class Feed:
 
     def _begin_epoch(self) -> None:
         """Begin a new epoch, with pictures of its own, unless another decoder has done so."""
-        if self._ledger.read().epoch > self.epoch:
-            raise FeedOver(self.name)
+        self.keep()
         if self._writer is not None:
             self._writer.close()
         self._writer = self._sizes = None
@@ -197,11 +215,3 @@ def _last_time_s(live: Mapping[str, bytes]) -> float | None:
     """Return when the newest frame was captured that any decoder told of."""
     message = decode(live["meta"]) if "meta" in live else None
     return message.timestamp_s if isinstance(message, FrameMeta) else None
-
-
-def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource, revision: int) -> None:
-    """Say that nothing more will come of a camera, as it was wished for in this revision."""
-    with broker.transaction() as transaction:
-        transaction.append(keys.RAW, encode(end))
-        ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "ended_revision": revision, "frames": end.frames}
-        ledger.write_in(transaction, {**ended, "error": end.error or ""})
