@@ -11,7 +11,7 @@ from pipeline.messages import EndOfSource, SourceState
 from pipeline.registry import Registry, Wish
 from pipeline.wire import decode
 from stages.decoder import removal
-from stages.decoder.live.feed import end_camera
+from stages.decoder.live.states import end_camera
 from stages.decoder.removal import Removal, Terms, has_ended
 from tests.fakes import MemoryBroker
 

@@ -265,6 +265,16 @@ def test_one_that_another_decoder_has_is_left_without_a_word(post: Post) -> None
     assert script.closed == 1
 
 
+def test_trouble_with_one_that_another_decoder_has_is_not_told(post: Post) -> None:
+    go = threading.Event()
+    post.follow([*frames(1), lambda: go.wait(DEADLINE_S), GONE])
+    post.reaches("connecting", "live")
+    Feed(post.broker, MemoryStore(), "gate", SETTINGS, FLOW, lambda slot_bytes, fps: 8)
+    go.set()
+    wait_for(lambda: not post.alive)
+    assert post.states() == ["connecting", "live"] and not post.errors
+
+
 def test_one_that_comes_to_its_end_is_over_when_all_have_seen_it(post: Post) -> None:
     post.follow(frames(3))
     post.reaches("connecting", "live", "ended")

@@ -185,10 +185,14 @@ def test_a_decoder_that_was_superseded_is_told_and_changes_nothing(gate: Gate) -
     first = gate.feed()
     take(first, 0)
     second = gate.feed()
-    with pytest.raises(FeedOver):
-        take(first, 1)
+    late: list[Callable[[], object]] = [lambda: take(first, 1), lambda: first.begin("hevc", 5.0), first.end, first.keep]
+    for act in late:
+        with pytest.raises(FeedOver):
+            act()
     take(second, 1)
+    second.keep()
     assert gate.seen() == 1 and gate.standing.epoch == second.epoch
+    assert gate.standing.text("codec") == "h264" and gate.ends() == []
 
 
 def test_a_decoder_that_was_superseded_does_not_come_back_with_larger_pictures(gate: Gate) -> None:

@@ -42,7 +42,6 @@ class Desk:
     def standing(self) -> Standing:
         return Ledger(self.broker, "gate").read()
 
-    @property
     def rate(self) -> float:
         return float(self.standing.fields["rate"])
 
@@ -119,11 +118,12 @@ def test_numbers_go_on_over_decoders(desk: Desk) -> None:
     assert desk.standing.number("captured", 0) == 42
 
 
-@given(st.lists(st.sampled_from(["live", "reconnecting", "stalled", "taken"]), max_size=20))
-def test_it_counts_how_often_it_has_become_live_again(steps: list[State]) -> None:
+@given(st.lists(st.sampled_from(["live", "reconnecting", "stalled", None]), max_size=20))
+def test_it_counts_how_often_it_has_become_live_again(steps: list[State | None]) -> None:
+    """None: another decoder has taken it."""
     desk, lives, before = Desk(), 0, None
     for step in steps:
-        if step == "taken":
+        if step is None:
             desk.capture(1 if lives else 0)
             desk.taken()
             before = None
@@ -141,28 +141,28 @@ def test_the_rate_is_that_of_the_last_seconds(desk: Desk) -> None:
     for _ in range(20):
         desk.now_s += 1
         desk.capture(25)
-    assert desk.rate == 25.0
+    assert desk.rate() == 25.0
     for _ in range(10):
         desk.now_s += 1
         desk.capture(5)
-    assert desk.rate == 5.0
+    assert desk.rate() == 5.0
     for _ in range(10):
         desk.now_s += 1
         desk.capture(0)
-    assert desk.rate == 0.0
+    assert desk.rate() == 0.0
 
 
 def test_there_is_no_rate_before_time_has_passed(desk: Desk) -> None:
     desk.change("live")
     desk.capture(10)
-    assert desk.rate == 0.0
+    assert desk.rate() == 0.0
 
 
 def test_a_rate_needs_no_memory_however_often_it_is_asked_for(desk: Desk) -> None:
     for _ in range(5000):
         desk.now_s += 0.1
         desk.capture(1)
-    assert len(desk.reporter._seen) < 100 and desk.rate == pytest.approx(10, abs=0.5)
+    assert len(desk.reporter._seen) < 100 and desk.rate() == pytest.approx(10, abs=0.5)
 
 
 def test_the_public_stream_does_not_grow_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_of_a_camera_that_nobody_reads_a_state_is_told_with_its_numbers(desk: De
     tell(desk.broker, "gate", "paused")
     told = desk.told()[-1]
     assert (told.state, told.epoch, told.captured, told.fps) == ("paused", epoch, 40, 0.0)
-    assert (desk.standing.text("state"), desk.rate) == ("paused", 0.0)
+    assert (desk.standing.text("state"), desk.rate()) == ("paused", 0.0)
 
 
 def test_of_a_camera_that_was_never_begun_with_the_reason_is_told(desk: Desk) -> None:
