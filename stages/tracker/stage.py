@@ -10,6 +10,7 @@ import structlog
 from pipeline import keys
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker, Delivery, Transaction
 from pipeline.errors import MessageError
+from pipeline.memory import LETTERS_KEPT
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
 
@@ -117,7 +118,7 @@ class Tracker:
         structlog.get_logger().error("dead letter", stream=delivery.stream, id=delivery.id, error=reason)
         with self._broker.transaction() as transaction:
             letter = {"stream": delivery.stream, "id": delivery.id, "reason": reason}
-            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body, letter)
+            transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body, letter, LETTERS_KEPT)
             transaction.ack(keys.RAW, keys.TRACKER, [delivery.id])
 
 
