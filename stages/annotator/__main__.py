@@ -5,6 +5,8 @@ import threading
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from pipeline import process
 from pipeline.broker import Broker
 from pipeline.connect import open_broker, open_store, retained
@@ -13,7 +15,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from stages.annotator.live_writer import LiveWriter, OpenSink
 from stages.annotator.segments import stems
-from stages.annotator.settings import AnnotatorRoot, AnnotatorSettings
+from stages.annotator.settings import AnnotatorRoot, AnnotatorSettings, SinkSettings
 from stages.annotator.sink import Sink
 from stages.annotator.stage import Annotator, SourceWriter
 from stages.annotator.writer import Writer
@@ -47,21 +49,24 @@ def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
 
 
 def live_writer(broker: Broker, store: FrameStore, source: str, settings: AnnotatorSettings) -> LiveWriter:
-    """Return a camera's writer, after giving the segments of a killed process their final form.
-
-    Raises:
-        SinkError: one of these can't be written.
-    """
-    folder, last = settings.output, -1
-    left = stems(folder, source)[-1:]
-    for segment in left:
-        for sink in settings.sinks:
-            if any(path.exists() for path in sink.outputs(folder, segment)):
-                writer = sink.build(folder, segment)
-                last = max(last, writer.done)
-                writer.finish(last + 1, None)
+    """Return a camera's writer, after giving the last segment of a killed process its final form."""
+    folder, left = settings.output, stems(settings.output, source)[-1:]
+    last = max((_completed(sink, folder, segment) for segment in left for sink in settings.sinks), default=-1)
     openers: dict[str, OpenSink] = {sink.kind: partial(sink.build, folder) for sink in settings.sinks}
     return LiveWriter(broker, store, source, openers, settings.segment_s, last)
+
+
+def _completed(sink: SinkSettings, folder: Path, segment: str) -> int:
+    """Give a segment its final form, if it is there and can be written, and return the last frame in it."""
+    if not any(path.exists() for path in sink.outputs(folder, segment)):
+        return -1
+    try:
+        writer = sink.build(folder, segment)
+        writer.finish(writer.done + 1, None)
+    except SinkError as error:  # the other outputs, and the next segment, may well be written
+        structlog.get_logger().error("output fails", kind=sink.kind, error=str(error))
+        return -1
+    return writer.done
 
 
 if __name__ == "__main__":
