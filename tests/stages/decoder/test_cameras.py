@@ -1,118 +1,30 @@
 """Decoders share the cameras that are wished for: each is held by one, and none is lost with its decoder."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Final
 
 import pytest
-import structlog
 from pydantic import SecretStr
 
 from pipeline import keys
-from pipeline.broker import Bound, Ticket
 from pipeline.errors import BrokerError
-from pipeline.ledger import Ledger, Standing
-from pipeline.memory import Budget
-from pipeline.messages import EndOfSource, FrameMeta, LiveItem, SourceState
+from pipeline.ledger import Ledger
+from pipeline.messages import FrameMeta
 from pipeline.registry import Registry
 from pipeline.seal import Seal
-from pipeline.settings import FlowSettings
-from pipeline.wire import decode
 from stages.decoder import cameras as module
-from stages.decoder.cameras import Cameras
-from stages.decoder.live import camera as camera_module
 from stages.decoder.live.captured import LiveVideo
 from stages.decoder.live.opening import opened
-from stages.decoder.removal import Terms
-from stages.decoder.room import Room
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.wishes import wish_of
-from tests.fakes import MemoryBroker
-from tests.fakes_store import MemoryStore
 from tests.pipeline.broker_steps import DEADLINE_S
 from tests.stages.decoder.live.scripted import ScriptedVideo, Step, endless
-from tests.stages.synthetic import SIDE
+from tests.stages.decoder.yard import LEASE_S, SEAL, SIM, Yard
 
-SIM: Final = "sim://street?fps=200&size=96x96&objects=0"
-SEAL: Final = Seal("any long text will do")
-FLOW: Final = FlowSettings(picture_size=(SIDE, SIDE), required=())
-LEASE_S: Final = 10.0
 QUICK: Final[dict[str, Any]] = {"connect_s": 0.01, "read_s": 0.01, "stall_s": 0.01}
-
-
-class Yard:
-    """Decoders on one broker whose clock is the test's, and people who wish for cameras."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.broker, self.store = MemoryBroker(clock=lambda: self.now_s), MemoryStore()
-        self.registry = Registry(self.broker)
-        self.decoders: list[Cameras] = []
-
-    def wish(self, name: str, url: str = SIM, seal: Seal = SEAL, **settings: Any) -> None:
-        self.registry.put(wish_of(name, CameraSource(url=SecretStr(url), **settings), seal))
-
-    def decoder(self, owner: str = "one", most: int = 4, lease_s: float = LEASE_S) -> Cameras:
-        room, terms = Room(FLOW, Budget(512), 0, 4), Terms(owner, most, lease_s)
-        registry = Registry(self.broker)
-        decoder = Cameras(self.broker, self.store, registry, room, terms, SEAL, {"SCENE": "street"})
-        self.decoders.append(decoder)
-        return decoder
-
-    def until(self, condition: Callable[[], Any], *working: Cameras) -> None:
-        """Let decoders work, all if none is named, until the condition holds."""
-        deadline_s = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < deadline_s, "waited in vain"
-            for decoder in working or self.decoders:
-                decoder.step()
-            threading.Event().wait(0.002)
-
-    def standing(self, name: str = "gate") -> Standing:
-        return Ledger(self.broker, name).read()
-
-    def is_live(self, *names: str) -> bool:
-        return all(self.standing(name).text("state") == "live" for name in names or ("gate",))
-
-    def owners(self) -> dict[str, str]:
-        """Return who has each camera."""
-        leases = {key: owner for key, (owner, until_s) in self.broker.leases.items() if until_s > self.now_s}
-        return {key.removeprefix("lease:"): owner for key, owner in leases.items()}
-
-    def states(self, name: str = "gate") -> list[str]:
-        return [told.state for told in self.told() if told.source == name]
-
-    def told(self) -> list[SourceState]:
-        found = [decode(body) for body in self.broker.bodies(keys.STATES)]
-        return [message for message in found if isinstance(message, SourceState)]
-
-    def ends(self) -> list[EndOfSource]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
-        return [message for message in found if isinstance(message, EndOfSource)]
-
-    def look(self, name: str = "gate") -> FrameMeta | None:
-        """Take a camera's newest frame, as a detector does; None if there is none."""
-        found = [decode(body) for body in self.broker.bodies(keys.LIVE)]
-        items = [item for item in found if isinstance(item, LiveItem) and item.source == name][-1:]
-        for bound in self.broker.bind([Ticket(keys.live(name), item.epoch, item.ticket) for item in items]):
-            meta = decode(bound.meta) if isinstance(bound, Bound) else None
-            return meta if isinstance(meta, FrameMeta) else None
-        return None
-
-
-@pytest.fixture
-def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
-    structlog.reset_defaults()  # a command that ran in this process may have left out the lesser lines
-    for name in ("_READ_S", "_REFRESH_S"):
-        monkeypatch.setattr(module, name, 0.0)
-    monkeypatch.setattr(camera_module, "_LINGER_S", 0.02)
-    made = Yard()
-    yield made
-    for decoder in made.decoders:
-        decoder.close()
 
 
 @pytest.fixture
