@@ -33,10 +33,11 @@ class Removal:
 
     def see_off(self, wish: Wish) -> None:
         """Tell the end of a camera whose decoder could not; forget one that is long gone."""
-        if _goes_on(Ledger(self._broker, wish.name).read()):
+        standing = Ledger(self._broker, wish.name).read()
+        if _goes_on(standing):
             self._end(wish)
-        elif time.time_ns() - wish.revision > _FORGET_AFTER_NS:
-            self._forget(wish.name)
+        elif time.time_ns() - wish.revision > _FORGET_AFTER_NS and (standing.fields or wish.origin != "file"):
+            self._forget(wish)
 
     def _end(self, wish: Wish) -> None:
         lease, ledger = keys.lease(wish.name), Ledger(self._broker, wish.name)
@@ -49,11 +50,12 @@ class Removal:
             tell(self._broker, wish.name, "ended")
         self._broker.release(lease, self._terms.owner)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, wish: Wish) -> None:
         with self._broker.transaction() as transaction:
-            transaction.remove_member(keys.SOURCES, name)
-        self._broker.delete(Ledger(self._broker, name).all_keys())
-        self._registry.forget(name)
+            transaction.remove_member(keys.SOURCES, wish.name)
+        self._broker.delete(Ledger(self._broker, wish.name).all_keys())
+        if wish.origin != "file":  # else the next decoder would take it from its file again
+            self._registry.forget(wish.name)
 
 
 def has_ended(standing: Standing, wish: Wish) -> bool:
