@@ -9,6 +9,7 @@ from pipeline import keys
 from pipeline.ledger import Ledger
 from pipeline.messages import EndOfSource, SourceState
 from pipeline.registry import Registry, Wish
+from pipeline.seal import Seal
 from pipeline.wire import decode
 from stages.decoder import removal
 from stages.decoder.live.states import end_camera
@@ -122,6 +123,23 @@ def test_then_no_trace_of_it_is_left(site: Site, monkeypatch: pytest.MonkeyPatch
     assert site.broker.members(keys.SOURCES) == set()
     left = {*site.broker.hashes, *site.broker.streams}
     assert left == {keys.REGISTRY, keys.EPOCHS, keys.LIVE, keys.RAW, keys.STATES}
+
+
+def test_a_camera_of_a_file_that_was_removed_does_not_come_back_with_the_next_decoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(removal, "_FORGET_AFTER_NS", 0)
+    site = Site()
+    site.registry.forget("gate")
+    site.registry.seed({"gate": GATE}, Seal(None))
+    wish = site.removed()
+    for _ in range(2):
+        site.decoder().see_off(wish)
+    assert site.broker.members(keys.SOURCES) == set() and keys.ledger("gate") not in site.broker.hashes
+    Registry(site.broker).seed({"gate": GATE}, Seal(None))
+    assert Registry(site.broker).read()["gate"].removed
+    monkeypatch.setattr(site.broker, "delete", None)
+    site.decoder().see_off(wish)  # of which nothing is left to be removed
 
 
 def test_a_camera_that_has_ended_is_begun_with_again_only_if_it_is_wished_for_anew(site: Site) -> None:
