@@ -144,7 +144,10 @@ class Broker(Protocol):
         """
 
     def withdraw(self, key: str, epoch: int) -> None:
-        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch."""
+        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch.
+
+        What is offered in an older one is refused from now on.
+        """
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""

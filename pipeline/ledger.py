@@ -110,14 +110,14 @@ class Ledger:
         """Return what is written now."""
         return Standing(self._broker.get_fields(self._key))
 
-    def begin_epoch(self, *, live: bool = False) -> int:
+    def begin_epoch(self, *, live: bool = False, after: int = 0) -> int:
         """Return the number of a new epoch; whatever carries an older one is refused from now on.
 
         Numbers are counted over all sources and never used twice, so that nothing left over from an earlier run of a
         source can pass for this one's. They are not less than the milliseconds since 1970, so that they also grow over
-        a broker that has lost its memory. `live`: the source is a camera.
+        a broker that has lost its memory. `live`: the source is a camera. `after`: the newest that the caller knows.
         """
-        number = self._broker.increment(keys.EPOCHS, "newest", time.time_ns() // 1_000_000)
+        number = self._broker.increment(keys.EPOCHS, "newest", max(time.time_ns() // 1_000_000, after + 1))
         started = {} if "started_ns" in self.read().fields else {"started_ns": time.time_ns()}
         with self._broker.transaction() as transaction:
             self.write_in(transaction, {"epoch": number, "live": int(live)} | started)

@@ -18,6 +18,8 @@ LARGEST_WINDOW: Final = 64
 SMALLEST_WINDOW: Final = 4
 STREAMS_KEPT: Final = 16
 """Public streams of finished sources that stay for late readers; those of sources in work are not counted."""
+LETTERS_KEPT: Final = 10_000
+"""Dead letters, the newest: a detector that finds no pixels at all makes one of each frame of a camera."""
 _ENTRY_BYTES: Final = 4096
 """Of a public stream, in memory, with some twenty objects."""
 SPARE_SLOTS: Final = 2

@@ -154,7 +154,7 @@ class RedisBroker:
         return self._connection.call(lambda client: redis_live.pass_over(client, key, epoch, seq))
 
     def withdraw(self, key: str, epoch: int) -> None:
-        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch."""
+        """Let a camera's waiting item, and older epochs, be good for nothing, unless the camera has a newer epoch."""
         self._connection.call(lambda client: redis_live.withdraw(client, key, epoch))
 
     def delete(self, keys: Sequence[str]) -> None:

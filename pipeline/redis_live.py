@@ -37,7 +37,8 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'ticket', '', 'bound', ARGV[2])
 return tonumber(found[3] or '-1')
 """
 _WITHDRAW: Final = """
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then redis.call('HSET', KEYS[1], 'ticket', '') end
+if tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') > tonumber(ARGV[1]) then return end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'ticket', '')
 """
 
 
@@ -62,5 +63,5 @@ def pass_over(client: Redis, key: str, epoch: int, seq: int) -> int | None:
 
 
 def withdraw(client: Redis, key: str, epoch: int) -> None:
-    """Let the waiting item be good for nothing, unless there is a newer epoch."""
+    """Let the waiting item, and all of older epochs, be good for nothing, unless there is a newer epoch."""
     client.eval(_WITHDRAW, 1, key, epoch)

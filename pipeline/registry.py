@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.errors import ConfigError
+from pipeline.seal import Seal
 
 _MARK: Final = "#"
 """A field of the registry that no camera can be named: whether the broker still knows what it was told."""
@@ -30,7 +31,7 @@ class Wish:
     paused: bool = False
     removed: bool = False
     revision: int = 0
-    """Grows with each change; a decoder that works by an older one begins anew."""
+    """Grows with each change, whatever the clocks do; a decoder that works by an older one begins anew."""
 
 
 class Registry:
@@ -57,15 +58,20 @@ class Registry:
 
     def put(self, wish: Wish) -> None:
         """Set a camera."""
-        self._write(replace(wish, revision=time.time_ns()))
+        self._write(replace(wish, revision=_after(self.read().get(wish.name))))
 
-    def seed(self, wishes: Mapping[str, Wish]) -> None:
-        """Set the cameras of a settings file: those that are new or were of a file before, and that nobody removed."""
+    def seed(self, wishes: Mapping[str, Wish], seal: Seal) -> None:
+        """Set the cameras of a settings file: those that are new or were of a file before, and that nobody removed.
+
+        One that is paused stays so. `seal` is what the URLs are sealed with.
+        """
         known = self.read()
         for name, wish in wishes.items():
             before = known.get(name)
-            if before is None or (before.origin == "file" and not before.removed and _differs(before, wish)):
+            if before is None:
                 self.put(replace(wish, origin="file"))
+            elif before.origin == "file" and not before.removed and _differs(before, wish, seal):
+                self.put(replace(wish, origin="file", paused=before.paused))
 
     def change(self, name: str, *, paused: bool | None = None, removed: bool | None = None) -> Wish:
         """Change what is given of a camera, and return what is wished then.
@@ -79,7 +85,7 @@ class Registry:
         wish = found[name]
         changed = replace(
             wish,
-            revision=time.time_ns(),
+            revision=_after(wish),
             paused=wish.paused if paused is None else paused,
             removed=wish.removed if removed is None else removed,
         )
@@ -106,6 +112,15 @@ def _parsed(name: str, text: bytes) -> Wish:
     return Wish(name=name, **json.loads(text))
 
 
-def _differs(before: Wish, wish: Wish) -> bool:
-    """Sealed twice, the same URL is two texts: the shown one and the settings have to do."""
-    return (before.shown, dict(before.settings)) != (wish.shown, dict(wish.settings))
+def _after(before: Wish | None) -> int:
+    return max(time.time_ns(), 0 if before is None else before.revision + 1)
+
+
+def _differs(before: Wish, wish: Wish, seal: Seal) -> bool:
+    """Sealed twice, the same URL is two texts: opened they are compared, so that a new password is noticed."""
+    if (before.shown, dict(before.settings)) != (wish.shown, dict(wish.settings)):
+        return True
+    try:
+        return seal.open(before.url) != seal.open(wish.url)
+    except ConfigError:  # sealed with a key that is not used any more
+        return True

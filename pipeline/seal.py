@@ -45,7 +45,7 @@ class Seal:
             raise ConfigError("a source's URL is sealed: set DETSTREAM_SECRET_KEY as where the source was added")
         try:
             return _fernet(self._key).decrypt(sealed.removeprefix(_SEALED)).decode()
-        except InvalidToken as error:
+        except (InvalidToken, ValueError) as error:
             raise ConfigError("a source's URL was sealed with another DETSTREAM_SECRET_KEY: use that one") from error
 
 

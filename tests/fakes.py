@@ -119,9 +119,9 @@ class MemoryBroker:
 
     def withdraw(self, key: str, epoch: int) -> None:
         with self.changed:
-            fields = self.hashes.get(key, {})
-            if fields.get("epoch") == b"%d" % epoch:
-                fields["ticket"] = b""
+            fields = self.hashes.setdefault(key, {})
+            if int(fields.get("epoch", b"0")) <= epoch:
+                fields.update(epoch=b"%d" % epoch, ticket=b"")
 
     def delete(self, keys: Sequence[str]) -> None:
         with self.changed:

@@ -42,10 +42,11 @@ def notes() -> list[RunNote]:
     found = []
     for path in sorted(Path(tempfile.gettempdir()).glob(f"{RUN_FOLDER}*/{_NOTE}")):
         try:
+            own = path.stat().st_uid == os.getuid()  # who reads another user's, tells that user of the cameras
             note = RunNote(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             continue  # another user's, or one that is just being written
-        if Path(f"/proc/{note.pid}").exists():
+        if own and Path(f"/proc/{note.pid}").exists():
             found.append(note)
     return found
 

@@ -8,7 +8,7 @@ from pipeline.cli.live_run import RunNote, notes
 from pipeline.connect import open_broker
 from pipeline.errors import ConfigError
 from pipeline.seal import Seal
-from pipeline.settings import KernelSettings, RedisSettings, load
+from pipeline.settings import KernelSettings, load
 
 
 @contextmanager
@@ -22,8 +22,9 @@ def reached(run: int | None) -> Iterator[tuple[Broker, Seal]]:
     given = load(KernelSettings, None)
     note = _note(given, run)
     if note is not None:
-        changes = {"redis": RedisSettings(url=note.url), "secret_key": given.secret_key or note.secret_key or None}
-        given = given.model_copy(update=changes)
+        redis = given.redis.model_copy(update={"url": note.url})
+        secret_key = given.secret_key or note.secret_key or None
+        given = given.model_copy(update={"redis": redis, "secret_key": secret_key})
     broker = open_broker(given)
     try:
         yield broker, Seal(given.secret_key)

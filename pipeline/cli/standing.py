@@ -10,10 +10,13 @@ from rich.table import Table
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.display import CAMERA_STYLES
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, Standing
 from pipeline.metrics import LatencyHistogram
 from pipeline.registry import Registry, Wish
 
+_WORKING: Final = ("connecting", "live", "stalled", "reconnecting")
+_SILENT_S: Final = 15.0
+"""A decoder says how its cameras do every second: one of which nothing is said for so long has none."""
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -55,12 +58,13 @@ def _row(broker: Broker, wish: Wish) -> dict[str, Any]:
     ledger, tracked = Ledger(broker, wish.name).read(), broker.get_fields(keys.checkpoint(wish.name))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "skipped")}
     captured, since_ns = ledger.number("captured", 0), ledger.number("since_ns", 0)
+    state = _state(wish, ledger)
     return {
         "source": wish.name,
         "address": wish.shown,
-        "state": "paused" if wish.paused else ledger.text("state") or "waiting",
+        "state": state,
         "since_s": round(time.time() - since_ns / 1e9, 1) if since_ns else None,
-        "fps": float(ledger.fields.get("rate", 0.0)),
+        "fps": 0.0 if state == "waiting" else float(ledger.fields.get("rate", 0.0)),
         "captured": captured,
         "detected": counts["ok"],
         "failed": counts["failed"],
@@ -73,6 +77,13 @@ def _row(broker: Broker, wish: Wish) -> dict[str, Any]:
         "last_code": ledger.text("last_code") or None,
         "last_error": ledger.text("last_error") or None,
     }
+
+
+def _state(wish: Wish, ledger: Standing) -> str:
+    if wish.paused:
+        return "paused"
+    state, silent_s = ledger.text("state"), time.time() - ledger.number("seen_ns", 0) / 1e9
+    return "waiting" if not state or (state in _WORKING and silent_s > _SILENT_S) else state
 
 
 def _span(seconds: float | None) -> str:

@@ -47,7 +47,7 @@ class _Output:
             if self._sink is None:
                 self._sink = self._open(segment)
             if self._sink.needs_pixels and image is None:
-                self.missed += 1
+                self.missed += found.skipped is None  # where nothing moved, no picture was ever stored
                 return
             self._sink.write(found, image)
             self.written += 1
@@ -75,7 +75,10 @@ class _Output:
         """Leave the segment readable."""
         sink, self._sink = self._sink, None
         if sink is not None:
-            sink.close()
+            try:
+                sink.close()
+            except SinkError as failure:
+                self._tell(failure)
 
     def _give_up(self, error: SinkError) -> None:
         sink, self._sink = self._sink, None
@@ -86,7 +89,7 @@ class _Output:
         self._tell(error)
 
     def _tell(self, error: SinkError) -> None:
-        structlog.get_logger().error("output fails", kind=self.kind, error=str(error), again_s=_RETRY_S)
+        structlog.get_logger().error("output fails", kind=self.kind, error=str(error))
 
 
 class LiveWriter:

@@ -7,8 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
+from pipeline.errors import SinkError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.source_report import report_source
@@ -17,7 +20,7 @@ from stages.annotator.journal import FOLDER, Journal
 from stages.annotator.live_writer import LiveWriter, OpenSink
 from stages.annotator.past import Past
 from stages.annotator.segments import stems
-from stages.annotator.settings import AnnotatorSettings
+from stages.annotator.settings import AnnotatorSettings, SinkSettings
 from stages.annotator.sink import Sink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.stage import SourceWriter
@@ -74,14 +77,10 @@ class Opening:
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""
-        folder, last = self._settings.output, -1
-        for segment in stems(folder, source)[-1:]:
-            for sink in self._settings.sinks:
-                if any(path.exists() for path in sink.outputs(folder, segment)):
-                    writer = sink.build(folder, segment)
-                    last = max(last, writer.done)
-                    writer.finish(last + 1, None)
-        openers: dict[str, OpenSink] = {sink.kind: partial(sink.build, folder) for sink in self._settings.sinks}
+        folder, sinks = self._settings.output, self._settings.sinks
+        left = stems(folder, source)[-1:]
+        last = max((_completed(sink, folder, segment) for segment in left for sink in sinks), default=-1)
+        openers: dict[str, OpenSink] = {sink.kind: partial(sink.build, folder) for sink in sinks}
         return LiveWriter(self._broker, self._store, source, openers, self._settings.segment_s, last)
 
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:
@@ -98,6 +97,19 @@ class Opening:
         path = Ledger(self._broker, source).read().text("path")
         report = report_source(self._broker, source, path, list(map(str, files)), interrupted=False, finished=True)
         return asdict(report) | {"checks": checks(files)}
+
+
+def _completed(sink: SinkSettings, folder: Path, segment: str) -> int:
+    """Give a segment its final form, if it is there and can be written, and return the last frame in it."""
+    if not any(path.exists() for path in sink.outputs(folder, segment)):
+        return -1
+    try:
+        writer = sink.build(folder, segment)
+        writer.finish(writer.done + 1, None)
+    except SinkError as error:  # the other outputs, and the next segment, may well be written
+        structlog.get_logger().error("output fails", kind=sink.kind, error=str(error))
+        return -1
+    return writer.done
 
 
 def checks(files: Iterable[Path]) -> dict[str, dict[str, Any]]:

@@ -46,7 +46,7 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
 
 def _cameras(settings: DecoderRoot, broker: Broker, store: FrameStore, room: Room) -> Cameras:
     registry, seal, wanted = Registry(broker), Seal(settings.secret_key), settings.decoder
-    registry.seed(wishes(wanted.cameras, seal))
+    registry.seed(wishes(wanted.cameras, seal), seal)
     terms = Terms(settings.name, wanted.max_sources, wanted.lease_s)
     return Cameras(broker, store, registry, room, terms, seal, variables())
 

@@ -94,12 +94,11 @@ class Cameras:
         losses, self._read_s = self._registry.losses, now_s
         self._wishes = self._registry.read()
         if self._registry.losses != losses:
-            structlog.get_logger().warning("the broker has lost its memory: cameras are announced anew")
+            structlog.get_logger().warning("the broker has lost its memory")
             self._patient_until_s = now_s + self._terms.lease_s / 2  # others hold cameras and have yet to say so
             for name, held in list(self._held.items()):
                 held.renewed_s = 0.0
                 self._renew(name, held)
-                held.camera.announce_anew()
 
     @property
     def all_ended(self) -> bool:
@@ -126,14 +125,13 @@ class Cameras:
         if not held.thread.is_alive():
             held.failure.result()
             self._drop(name)
-        elif wish is None or wish.removed or wish.paused or wish.revision != held.revision:
-            held.camera.stop(removed=wish is None or wish.removed)
-            self._renew(name, held)
         elif held.camera.silent_s() > _HUNG_S:
             structlog.get_logger().error("camera hangs, given up", source=name)
             held.camera.stop()
             self._drop(name)
         else:
+            if wish is None or wish.removed or wish.paused or wish.revision != held.revision:
+                held.camera.stop(removed=wish is None or wish.removed)
             self._renew(name, held)
 
     def _renew(self, name: str, held: _Held) -> None:
@@ -170,11 +168,12 @@ class Cameras:
             self._held[wish.name] = self._begun(wish, source)
 
     def _begun(self, wish: Wish, source: CameraSource) -> _Held:
-        feed = Feed(self._broker, self._store, wish.name, source, self._room.flow, self._room.slots)
+        room = self._room
+        feed = Feed(self._broker, self._store, wish.name, source, room.flow, room.slots, wish.revision)
         reporter = Reporter(self._broker, wish.name, feed.tally)
         camera = Camera(self._opener(source, feed.clock), feed, reporter, self._random)
         failure: Future[None] = Future()
-        args = (camera, source.connect_s + source.read_s, failure)
+        args = (camera, source.connect_s + source.read_s + source.stall_s, failure)
         thread = threading.Thread(target=_run, args=args, name=wish.name, daemon=True)
         thread.start()
         return _Held(camera, thread, failure, wish.revision, time.monotonic())

@@ -34,7 +34,7 @@ class PictureSizes:
         if roi is not None:
             scale = min(scale, 1.0)
         detect = (max(round(width * scale), 1), max(round(height * scale), 1))
-        part = None if roi is None else _scaled(roi, scale, detect)
+        part = None if roi is None else scaled_box(roi, scale, detect)
         return cls(detect, (width, height) if flow.full_size else None, part)
 
     @property
@@ -67,7 +67,8 @@ def region(roi: tuple[float, float, float, float] | None, width: int, height: in
     return left, top, min(max(sides[2], left + 1), width), min(max(sides[3], top + 1), height)
 
 
-def _scaled(box: Box, scale: float, within: tuple[int, int]) -> Box:
+def scaled_box(box: Box, scale: float, within: tuple[int, int]) -> Box:
+    """Return where a box is in a picture, of that width and height, that was scaled: inside it, and never empty."""
     left, top = (min(round(side * scale), most - 1) for side, most in zip(box[:2], within, strict=True))
     right, bottom = (min(round(side * scale), most) for side, most in zip(box[2:], within, strict=True))
     return left, top, max(right, left + 1), max(bottom, top + 1)

@@ -29,7 +29,7 @@ class Intake:
         read = [(delivery, self._read(delivery)) for delivery in deliveries]
         live = [(delivery, item) for delivery, item in read if isinstance(item, LiveItem)]
         bound = self._bound(live) if live else {}
-        metas = [(delivery, item if isinstance(item, FrameMeta) else bound.get(delivery.id)) for delivery, item in read]
+        metas = [(delivery, bound.get(delivery.id) if isinstance(item, LiveItem) else item) for delivery, item in read]
         fetched = [(delivery, self._fetch(delivery, meta)) for delivery, meta in metas if meta is not None]
         return [(delivery, frame) for delivery, frame in fetched if frame is not None]
 
@@ -43,15 +43,20 @@ class Intake:
             transaction.ack(delivery.stream, keys.DETECTORS, [delivery.id])
 
     def _read(self, delivery: Delivery) -> FrameMeta | LiveItem | None:
+        item = self._decoded(delivery, delivery.body)
+        if isinstance(item, FrameMeta) and delivery.deliveries > self._max_deliveries:
+            self.bury(delivery, f"gave up after {delivery.deliveries - 1} detectors died with it", item)
+            return None
+        return item
+
+    def _decoded(self, delivery: Delivery, body: bytes) -> FrameMeta | LiveItem | None:
+        """Return what a body says; bury the item if that is nothing to work on."""
         try:
-            item = decode(delivery.body)
+            item = decode(body)
             if not isinstance(item, FrameMeta | LiveItem):
                 raise MessageError(f"a {type(item).__name__} is no work item")
         except MessageError as error:
             self.bury(delivery, str(error), None)
-            return None
-        if isinstance(item, FrameMeta) and delivery.deliveries > self._max_deliveries:
-            self.bury(delivery, f"gave up after {delivery.deliveries - 1} detectors died with it", item)
             return None
         return item
 
@@ -65,10 +70,9 @@ class Intake:
         found: dict[str, FrameMeta] = {}
         stale: list[str] = []
         for (delivery, _), bound in zip(live, self._broker.bind(tickets), strict=True):
-            meta = None if bound is None else decode(bound.meta)
-            if bound is None or not isinstance(meta, FrameMeta):
+            if bound is None:
                 stale.append(delivery.id)
-            else:
+            elif isinstance(meta := self._decoded(delivery, bound.meta), FrameMeta):
                 found[delivery.id] = replace(meta, previous=bound.previous)
         if stale:
             self._forget(keys.LIVE, stale)

@@ -71,6 +71,14 @@ def test_a_withdrawn_item_is_good_for_nothing_and_the_next_frame_makes_another(a
     assert content(any_broker, STREAM) == [b"1 3", b"1 4"] and bind(any_broker, 4) == Bound(b"meta 4", -1)
 
 
+def test_withdrawing_for_a_newer_epoch_refuses_the_older_one_before_anything_is_offered(any_broker: Broker) -> None:
+    offer(any_broker, 3)
+    any_broker.withdraw(KEY, 2)
+    assert not offer(any_broker, 4) and any_broker.pass_over(KEY, 1, 4) is None
+    assert bind(any_broker, 3) is None
+    assert offer(any_broker, 5, epoch=2) and bind(any_broker, 5, epoch=2) == Bound(b"meta 5", -1)
+
+
 def test_tickets_are_taken_together_each_for_its_camera(any_broker: Broker) -> None:
     any_broker.offer("live:a", STREAM, 1, 1, b"a", b"")
     any_broker.offer("live:b", STREAM, 1, 2, b"b", b"")

@@ -90,3 +90,8 @@ def test_an_error_that_was_taken_back_is_none(memory: MemoryBroker) -> None:
 
 def test_all_keys_of_a_source_are_its_own(memory: MemoryBroker) -> None:
     assert not set(Ledger(memory, "a").all_keys()) & set(Ledger(memory, "a:b").all_keys())
+
+
+def test_numbers_of_epochs_are_greater_than_what_the_caller_knows_of(memory: MemoryBroker) -> None:
+    ahead = time.time_ns() // 1_000_000 + 3_600_000  # of a clock that was set back since
+    assert Ledger(memory, "gate").begin_epoch(live=True, after=ahead) == ahead + 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import SinkError
-from pipeline.messages import Detections
+from pipeline.messages import Detections, FrameMeta
 from stages.annotator.append_file import writing
 from stages.annotator.draw import draw
 from stages.annotator.encoder import Encoder, even_size
@@ -128,7 +128,7 @@ class VideoWriter:
         else:
             size = even_size(found.frame.width, found.frame.height)
         self._encoder = Encoder(*size, options, self._settings.threads)
-        first = round(found.frame.pts_s * TICKS_A_SECOND)
+        first = round(_shown_s(found.frame) * TICKS_A_SECOND)
         # A transport stream may begin at any hour; a player would wait for it.
         origin = 0 if 0 <= first <= _LONGEST_OFFSET else first
         self._part.begin(Head(self._encoder.init, *size, head.origin if head else origin))
@@ -137,7 +137,7 @@ class VideoWriter:
     def _next_ticks(self, found: Detections) -> int:
         """Return the frame's time in the file; a clock that jumps back would make two frames one."""
         origin = self._part.head.origin if self._part and self._part.head else 0
-        self._ticks = max(round(found.frame.pts_s * TICKS_A_SECOND) - origin, self._ticks + 1)
+        self._ticks = max(round(_shown_s(found.frame) * TICKS_A_SECOND) - origin, self._ticks + 1)
         return self._ticks
 
     def _append(self, part: Part) -> None:
@@ -167,6 +167,13 @@ class VideoWriter:
         self._append(part)
         if part.last:
             remux(part.path, self._target, self._counts, part.last.seq)
+
+
+def _shown_s(frame: FrameMeta) -> float:
+    """Return the time at which a frame is shown; a camera's pts begins anew whenever it is connected to again."""
+    if frame.previous is None or frame.timestamp_s is None:
+        return frame.pts_s
+    return frame.timestamp_s
 
 
 def _standing(part: Part | None) -> tuple[Counts, int]:

@@ -88,7 +88,8 @@ def holds_secret(url: str) -> bool:
         return False
     user, at, _ = rest.rpartition("@")
     password = user.partition(":")[2]
-    return bool(at and password) or "?" in rest
+    options = re.split("[?&;]", rest.partition("?")[2])
+    return bool(at and password) or any(option and not option.endswith("=") for option in options)
 
 
 def is_live(text: str) -> bool:

@@ -61,10 +61,6 @@ class Camera:
         """Bring what is known of it up to date."""
         self._reporter.refresh()
 
-    def announce_anew(self) -> None:
-        """Begin a new epoch with the next frame: the broker has forgotten the one before."""
-        self._feed.announce_anew()
-
     def stop(self, *, removed: bool = False) -> None:
         """Let it end soon, as somebody else's, or (`removed`) for good."""
         self._removed = removed
@@ -78,10 +74,9 @@ class Camera:
         """
         try:
             self._follow(patience_s)
+            self._leave()
         except FeedOver:
             self._feed.close()
-        else:
-            self._leave()
 
     def _follow(self, patience_s: float) -> None:
         self._change("connecting")
@@ -113,6 +108,8 @@ class Camera:
         self._live_since_s = None
         with self._open(self._feed.next) as video:
             self._feed.begin(video.codec, video.fps)
+            patience_s += 1 / video.fps  # of pictures that are shown once a minute
+            self._lives_until_s = time.monotonic() + patience_s
             for captured in video:
                 if self._stop.is_set():
                     return
@@ -149,5 +146,6 @@ class Camera:
             self._stop.wait(_FINISH_POLL_S)
 
     def _change(self, state: State) -> None:
+        self._feed.keep()  # one that came back from hanging tells nothing of a camera that others have now
         code, words = self._trouble or (None, None)
         self._reporter.change(state, epoch=self._feed.epoch, code=code, error=words)

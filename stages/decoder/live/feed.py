@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.frame_store import FrameStore, FrameWriter
@@ -17,12 +14,14 @@ from pipeline.settings import FlowSettings
 from pipeline.wire import decode, encode
 from stages.decoder.live.captured import Captured
 from stages.decoder.live.clock import CaptureClock
-from stages.decoder.live.gates import WIDTH, MotionGate, RateGate, grey_of
+from stages.decoder.live.gates import MotionGate, RateGate, glance
 from stages.decoder.live.settings import LiveSettings
-from stages.decoder.live.states import Tally
+from stages.decoder.live.states import Tally, end_camera
 from stages.decoder.sizes import PictureSizes, region
 
 _LINGER_POLL_S: Final = 0.02
+_CHECK_S: Final = 1.0
+"""How often to look whether the camera is still this decoder's."""
 
 
 class FeedOver(Exception):  # noqa: N818 - it is no error
@@ -43,12 +42,17 @@ class Feed:
         settings: LiveSettings,
         flow: FlowSettings,
         slots: Callable[[int, float], int],
+        revision: int = 0,
     ) -> None:
-        """`slots`: how many frames of so many bytes, at so many a second, may wait in the store."""
+        """`slots`: how many frames of so many bytes, at so many a second, may wait in the store.
+
+        `revision` is that of the wish for it.
+        """
         self._broker, self._store, self.name, self._settings, self._flow = broker, store, name, settings, flow
-        self._slots, self._ledger = slots, Ledger(broker, name)
+        self._slots, self._revision, self._ledger = slots, revision, Ledger(broker, name)
         self.tally = Tally()
         self.epoch = self._ledger.begin_epoch(live=True)
+        broker.withdraw(keys.live(name), self.epoch)  # from here on, who had the camera before gets no number more
         self.next = self._first(broker.get_fields(keys.live(name)), broker.get_fields(keys.checkpoint(name)))
         """The number of the next frame."""
         self.clock = CaptureClock(_last_time_s(broker.get_fields(keys.live(name))), time.monotonic())
@@ -57,20 +61,21 @@ class Feed:
         motion = settings.motion
         self._motion = MotionGate(motion.threshold, motion.min_area, motion.force_every_s) if motion.enabled else None
         self._writer: FrameWriter | None = None
-        self._fps = 0.0
-        self._forgotten = False
+        self._codec, self._fps = "", 0.0
+        self._checked_s = time.monotonic()
         self._room = 0
         """Bytes of pictures that a frame may have in the store as it is."""
         self._offered = -1
 
     def begin(self, codec: str, fps: float) -> None:
-        """Note what the camera says of itself now that it is open."""
-        self._fps = min(fps, self._settings.fps or fps)
-        self._ledger.write({"codec": codec, "fps": self._fps})
+        """Note what the camera says of itself now that it is open.
 
-    def announce_anew(self) -> None:
-        """Begin a new epoch with the next frame; from any thread."""
-        self._forgotten = True
+        Raises:
+            FeedOver: another decoder has the camera.
+        """
+        self.keep()
+        self._codec, self._fps = codec, min(fps, self._settings.fps or fps)
+        self._ledger.write({"codec": codec, "fps": self._fps})
 
     def take(self, captured: Captured) -> None:
         """Number a frame, and offer it to the detectors if it is worth a look.
@@ -79,6 +84,7 @@ class Feed:
             FeedOver: another decoder has the camera.
             FrameStoreError: there is no room for its pictures.
         """
+        self._check()
         seq = self.next + captured.missed
         self.next = seq + 1
         self.tally.captured += captured.missed + 1
@@ -86,15 +92,31 @@ class Feed:
         unwanted = captured.corrupt is not None and self._settings.corrupt == "drop"
         if unwanted or not self._rate.passes(captured.timestamp_s):
             return
-        if self._motion is not None and not self._motion.passes(self._grey(captured), captured.timestamp_s):
+        gate, roi = self._motion, self._settings.roi
+        if gate is not None and not gate.passes(glance(captured, roi), captured.timestamp_s):
             self._skip(self._meta(seq, captured))
         else:
             self._offer(seq, captured)
 
+    def keep(self) -> None:
+        """Do nothing if the camera is still this decoder's.
+
+        Raises:
+            FeedOver: another decoder has it.
+        """
+        if self._ledger.read().epoch > self.epoch:
+            raise FeedOver(self.name)
+
     def end(self, error: str | None = None) -> None:
-        """Say that nothing more will come."""
+        """Say that nothing more will come.
+
+        Raises:
+            FeedOver: another decoder has the camera.
+        """
+        self.keep()
         last = int(self._broker.get_fields(keys.live(self.name)).get("bound", -1))
-        end_camera(self._broker, self._ledger, EndOfSource(self.name, self.epoch, self.next, error, last))
+        end = EndOfSource(self.name, self.epoch, self.next, error, last)
+        end_camera(self._broker, self._ledger, end, self._revision)
 
     def close(self, linger_s: float = 0.0) -> None:
         """Free the pixels, when those that somebody still looks at are done with, or after `linger_s` seconds."""
@@ -140,24 +162,31 @@ class Feed:
 
     def _writer_for(self, sizes: PictureSizes, width: int, height: int) -> FrameWriter:
         """Return the store as it is, or a new one where the camera's pictures have become larger."""
-        if self._writer is None or sizes.slot_bytes > self._room or self._forgotten:
-            if self._writer is not None or self._forgotten:
-                self._forgotten = False
-                self.epoch = self._ledger.begin_epoch(live=True)
+        if sizes.slot_bytes > self._room and self._writer is not None:
+            self._begin_epoch()
+        if self._writer is None:
             slots = self._slots(sizes.slot_bytes, self._fps)
             self._writer = self._store.create(self.name, self.epoch, slots, sizes.slot_bytes)
             self._room = sizes.slot_bytes
             self._ledger.write({"width": width, "height": height, "fps": self._fps})
         return self._writer
 
-    def _grey(self, captured: Captured) -> NDArray[np.uint8]:
-        height = max(round(WIDTH * captured.height / captured.width), 1)
-        grey = grey_of(captured.scaled(WIDTH, height))
-        part = region(self._settings.roi, captured.width, captured.height)
-        if part is None:
-            return grey
-        left, top, right, bottom = (round(side * WIDTH / captured.width) for side in part)
-        return np.ascontiguousarray(grey[top : max(bottom, top + 1), left : max(right, left + 1)])
+    def _check(self) -> None:
+        """Now and then, see whether another decoder has the camera, or the broker has lost its memory."""
+        if time.monotonic() - self._checked_s < _CHECK_S:
+            return
+        self._checked_s = time.monotonic()
+        if self._ledger.read().epoch != self.epoch:
+            self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        """Begin a new epoch, with pictures of its own, unless another decoder has done so."""
+        self.keep()
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+        self.epoch = self._ledger.begin_epoch(live=True, after=self.epoch)
+        self._ledger.write({"codec": self._codec, "fps": self._fps})
 
     def _is_looked_at(self) -> bool:
         live, standing = self._broker.get_fields(keys.live(self.name)), self._ledger.read()
@@ -183,11 +212,3 @@ def _last_time_s(live: Mapping[str, bytes]) -> float | None:
     """Return when the newest frame was captured that any decoder told of."""
     message = decode(live["meta"]) if "meta" in live else None
     return message.timestamp_s if isinstance(message, FrameMeta) else None
-
-
-def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource) -> None:
-    """Say that nothing more will come of a camera."""
-    with broker.transaction() as transaction:
-        transaction.append(keys.RAW, encode(end))
-        ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "frames": end.frames}
-        ledger.write_in(transaction, {**ended, "error": end.error or ""})

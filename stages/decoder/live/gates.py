@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.decoder.live.captured import Captured
+from stages.decoder.sizes import region, scaled_box
+
 WIDTH: Final = 320
 """Of the grey picture that motion is looked for in."""
 _BLUR: Final = (5, 5)
@@ -61,6 +64,17 @@ class MotionGate:
         cv2.accumulateWeighted(blurred, self._background, float(learned))
         self._seen_s = now_s
         return cv2.countNonZero(changed) >= self._min_area * changed.size
+
+
+def glance(captured: Captured, roi: tuple[float, float, float, float] | None) -> NDArray[np.uint8]:
+    """Return what is looked at of a frame, grey (H, W) and small."""
+    scale = WIDTH / captured.width
+    size = (WIDTH, max(round(captured.height * scale), 1))
+    grey, part = grey_of(captured.scaled(*size)), region(roi, captured.width, captured.height)
+    if part is None:
+        return grey
+    left, top, right, bottom = scaled_box(part, scale, size)
+    return np.ascontiguousarray(grey[top:bottom, left:right])
 
 
 def grey_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

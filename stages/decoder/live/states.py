@@ -12,8 +12,8 @@ import structlog
 from pipeline import keys
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker
 from pipeline.ledger import Ledger
-from pipeline.messages import SourceState
-from pipeline.wire import encode_public
+from pipeline.messages import EndOfSource, SourceState
+from pipeline.wire import encode, encode_public
 
 State: TypeAlias = Literal["connecting", "live", "stalled", "reconnecting", "failed", "paused", "ended"]
 
@@ -100,3 +100,11 @@ def tell(broker: Broker, name: str, state: State, code: str | None = None, error
     """Tell a new state of a camera that nobody reads."""
     reporter = Reporter(broker, name, Tally())
     reporter.change(state, epoch=reporter.state.epoch, code=code, error=error)
+
+
+def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource, revision: int) -> None:
+    """Say that nothing more will come of a camera, as it was wished for in this revision."""
+    with broker.transaction() as transaction:
+        transaction.append(keys.RAW, encode(end))
+        ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "ended_revision": revision, "frames": end.frames}
+        ledger.write_in(transaction, {**ended, "error": end.error or ""})

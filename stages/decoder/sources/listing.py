@@ -85,7 +85,8 @@ def _split(argument: str) -> tuple[str | None, str]:
     if not equals or "/" in name or ":" in name or Path(argument).exists():
         return None, argument
     if not rest or not _clean(name, default=""):
-        raise ConfigError(f"{argument!r} is no source: write NAME=PATH, the name of letters and digits")
+        text = f"{name}=…" if "://" in rest else argument  # it may hold a password
+        raise ConfigError(f"{text!r} is no source: write NAME=PATH, the name of letters and digits")
     return _clean(name), rest
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Final
 
 import numpy as np
 import pytest
@@ -13,74 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline import keys
 from pipeline.errors import EngineDiedError, EngineError
-from pipeline.frame import Pictures
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, FrameMeta
+from pipeline.messages import EndOfSource, FrameMeta
 from pipeline.wire import decode, encode
 from stages.detector import stage
 from stages.detector.engine import RawBoxes
-from stages.detector.stage import Detector, Limits
-from tests.fakes import MemoryBroker
-from tests.fakes_store import MemoryStore, MemoryWriter
-from tests.stages.instant_engine import InstantEngine, Killed, colour_seen, finder
-from tests.stages.synthetic import SIDE, picture_of
-
-SLOTS: Final = 64
-MOST_DELIVERIES: Final = 3
-
-
-class Bench:
-    """A queue of frames, their pixels, and what was answered."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.broker, self.store = MemoryBroker(clock=lambda: self.now_s), MemoryStore()
-        self.writers: dict[str, MemoryWriter] = {}
-        self.epochs: dict[str, int] = {}
-
-    def begin(self, source: str) -> int:
-        self.epochs[source] = Ledger(self.broker, source).begin_epoch()
-        self.writers[source] = self.store.create(source, self.epochs[source], SLOTS, 3 * SIDE * SIDE)
-        return self.epochs[source]
-
-    def announce(self, source: str, *seqs: int, stored: bool = True) -> None:
-        if source not in self.writers:
-            self.begin(source)
-        for seq in seqs:
-            meta = FrameMeta(source, self.epochs[source], seq, seq / 25, SIDE, SIDE, decoded_ns=1)
-            if stored:
-                self.writers[source].put(meta, Pictures(picture_of(seq)))
-            self.send(encode(meta))
-
-    def send(self, body: bytes) -> None:
-        with self.broker.transaction() as transaction:
-            transaction.append(keys.FRAMES, body)
-
-    def detector(self, engine: InstantEngine, name: str = "one", timeout_s: float = 60.0) -> Detector:
-        return Detector(self.broker, self.store, engine, finder(), name, Limits(MOST_DELIVERIES, timeout_s))
-
-    def busy(self) -> bool:
-        """Whether something waits in the queue; an idle detector would block."""
-        state = self.broker.stream(keys.FRAMES).groups[keys.DETECTORS]
-        return bool(state.pending or self.broker.stream(keys.FRAMES).behind(state.last, 1))
-
-    def work_off(self, detector: Detector) -> None:
-        while self.busy():
-            detector.step()
-
-    def answers(self) -> list[Detections]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
-        return [message for message in found if isinstance(message, Detections)]
-
-    def answered(self) -> list[tuple[str, int]]:
-        return [(found.frame.source, found.frame.seq) for found in self.answers()]
-
-    def failed(self) -> dict[int, str]:
-        return {found.frame.seq: found.error for found in self.answers() if found.error is not None}
-
-    def letters(self) -> list[tuple[bytes, str]]:
-        stream = self.broker.stream(keys.DEAD_LETTERS)
-        return [(stream.entries[entry], str(stream.fields[entry]["reason"])) for entry in stream.entries]
+from tests.stages.detector.bench import MOST_DELIVERIES, Bench
+from tests.stages.instant_engine import InstantEngine, Killed, colour_seen
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Numbers of objects: the same for the same frames, wherever a restart falls."""
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.messages import Detections, FrameMeta
 from stages.tracker.settings import ByteTrackSettings
 from stages.tracker.tracks import Tracks
 from tests.stages.tracker.scenes import FPS, scene
@@ -53,3 +55,109 @@ def test_one_object_that_stays_is_one_number() -> None:
 
 def test_a_new_source_has_no_state_to_speak_of() -> None:
     assert len(Tracks(SETTINGS, FPS).to_bytes()) < 64
+
+
+def seen(*lefts: float) -> Detections:
+    """Return objects of one size, far apart, each at a distance from the left."""
+    count = len(lefts)
+    boxes = [[left, 100 * number, left + 60, 100 * number + 60] for number, left in enumerate(lefts)]
+    return Detections(
+        frame=FrameMeta("gate", 1, 0, 0.0, 2000, 1000, previous=-1),
+        xyxy=np.array(boxes, np.float32).reshape(count, 4),
+        confidence=np.full(count, 0.9, np.float32),
+        class_id=np.zeros(count, np.int32),
+        class_name=("car",) * count,
+        tracker_id=np.full(count, -1, np.int64),
+    )
+
+
+NOBODY: Final = seen()
+START_S: Final = 1_700_000_000.0
+
+
+def ids(tracks: Tracks, found: Detections, at_s: float) -> list[int]:
+    return [int(number) for number in tracks.update(found, at_s).tracker_id]
+
+
+def settled(at_s: float = START_S, fps: float = 25.0) -> tuple[Tracks, float]:
+    """Return tracks that know one object that stands still, and the time of its last frame."""
+    tracks = Tracks(SETTINGS, fps)
+    for number in range(10):
+        ids(tracks, seen(100), at_s + number / fps)
+    return tracks, at_s + 9 / fps
+
+
+def test_an_object_that_is_away_for_less_than_is_granted_keeps_its_number() -> None:
+    tracks, at_s = settled()
+    for number in range(1, 20):
+        ids(tracks, NOBODY, at_s + number / 25)
+    assert ids(tracks, seen(100), at_s + 0.9) == [1]
+
+
+def test_an_object_that_is_away_for_longer_is_another_one() -> None:
+    tracks, at_s = settled()
+    for number in range(1, 50):
+        ids(tracks, NOBODY, at_s + number / 25)
+    found = [ids(tracks, seen(100), at_s + 2 + number / 25) for number in range(3)]
+    assert found[-1] == [2]
+
+
+@pytest.mark.parametrize("dropped", [0, 4, 11])
+def test_frames_that_are_left_out_make_an_object_no_faster(dropped: int) -> None:
+    tracks, step = Tracks(SETTINGS, 25.0), 1 + dropped
+    found = [ids(tracks, seen(100 + 3.0 * number), START_S + number / 25) for number in range(0, 20 * step, step)]
+    assert found[3:] == [[1]] * len(found[3:])
+
+
+def test_rest_costs_no_track_however_long_it_is() -> None:
+    tracks, at_s = settled()
+    for number in range(1, 10_000):
+        tracks.rest(at_s + number / 25)
+    assert ids(tracks, seen(100), at_s + 10_000 / 25) == [1]
+
+
+def test_the_same_time_without_rest_costs_it() -> None:
+    tracks, at_s = settled()
+    found = [ids(tracks, seen(100), at_s + 400 + number / 25) for number in range(3)]
+    assert found[-1] == [2]
+
+
+def test_rest_of_an_unknown_time_is_rest() -> None:
+    tracks, at_s = settled()
+    tracks.rest(None)
+    assert ids(tracks, seen(100), at_s + 500) == [1]
+
+
+@pytest.mark.parametrize("gap_s", [0.2, 1.5, 3.0, 9.0])
+def test_a_camera_that_is_looked_at_rarely_keeps_its_tracks(gap_s: float) -> None:
+    tracks = Tracks(SETTINGS, 25.0)
+    found = [ids(tracks, seen(100), START_S + gap_s * number) for number in range(40)]
+    last = found[-1]
+    assert last != [-1] and found[-20:] == [last] * 20
+
+
+def test_a_time_that_goes_back_or_stands_still_loses_nobody() -> None:
+    tracks, at_s = settled()
+    for back_s in (0.0, 0.5, 0.5, 0.2, 0.0):
+        assert ids(tracks, seen(100), at_s - back_s) == [1]
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["see", "miss", "rest", "rest"]), st.floats(0.0, 3.0), st.floats(0, 50)), max_size=30
+)
+
+
+@given(steps)
+@settings(max_examples=25, deadline=None)
+def test_a_restart_after_any_frame_changes_no_number_of_a_camera(course: list[tuple[str, float, float]]) -> None:
+    whole, restored, at_s = Tracks(SETTINGS, FPS), Tracks(SETTINGS, FPS), START_S
+    for act, passed_s, left in course:
+        at_s += passed_s
+        restored = Tracks(SETTINGS, FPS, restored.to_bytes())
+        if act == "rest":
+            whole.rest(at_s)
+            restored.rest(at_s)
+        else:
+            found = seen(100 + left, 900 - left) if act == "see" else NOBODY
+            assert ids(restored, found, at_s) == ids(whole, found, at_s)
+        assert restored.to_bytes() == whole.to_bytes()
