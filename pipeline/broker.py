@@ -21,17 +21,6 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """What entitles to a camera's newest frame, once."""
-
-    key: str
-    """Of the camera's hash."""
-    epoch: int
-    number: int
-    """The seq under which its item was offered."""
-
-
-@dataclass(frozen=True, slots=True)
 class Bound:
     """The frame of a camera that was its newest when somebody came to look at it."""
 
@@ -57,8 +46,8 @@ class Group(Protocol):
 class Transaction(Protocol):
     """Commands that are carried out together, or not at all, when the `with` block ends without an error."""
 
-    def append(self, stream: str, body: bytes) -> None:
-        """Append an entry under an ID that the broker chooses."""
+    def append(self, stream: str, body: bytes, retain: int | None = None) -> None:
+        """Append an entry under an ID that the broker chooses; about `retain` of the newest stay, all if not given."""
 
     def publish(
         self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
@@ -125,16 +114,16 @@ class Broker(Protocol):
     def release(self, key: str, owner: str) -> None:
         """Give a lease back if it is this owner's."""
 
-    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
-        """Make a frame the newest of a camera whose hash is `key`, and append `item` to `stream` unless one waits.
+    def offer(self, key: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+        """Make a frame the newest of the camera with the hash `key`; append `item` to `keys.LIVE` unless one waits.
 
-        `item` carries `seq` as its ticket. Return False if the camera has a newer epoch: then nothing is done.
+        Return False if the camera has a newer epoch: then nothing is done.
         """
 
-    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
-        """Take the newest frames of cameras, so that nobody else gets them, and let their next items be appended.
+    def bind(self, most: int) -> list[Bound]:
+        """Take the newest frames of up to `most` cameras, so that nobody else gets them.
 
-        None for a ticket that is not that of its camera's last item: it has been used, or the camera has a newer epoch.
+        Of those that have one, these are the cameras of which none was taken for longest.
         """
 
     def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
@@ -144,10 +133,7 @@ class Broker(Protocol):
         """
 
     def withdraw(self, key: str, epoch: int) -> None:
-        """Let a camera's waiting item be good for nothing, unless the camera has a newer epoch.
-
-        What is offered in an older one is refused from now on.
-        """
+        """Let no frame of a camera be taken that is of this epoch or older; none of an older is offered after."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""

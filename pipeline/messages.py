@@ -84,13 +84,8 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveItem:
-    """A camera has something new: whoever takes this looks at its newest frame then."""
-
-    source: str
-    epoch: int
-    ticket: int
-    """Seq of the frame that was the newest when this was made: only the camera's last ticket is good for a frame."""
+class Turn:
+    """Some camera has something new: whoever takes this may look at one camera's newest frame then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,4 +127,4 @@ class EndOfSource:
     """Of a camera: seq of the last frame that somebody took to look at, -1 for none."""
 
 
-Message: TypeAlias = FrameMeta | Detections | EndOfSource | LiveItem | SourceState
+Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from pipeline import redis_live
-from pipeline.broker import Bound, Delivery, Ticket
+from pipeline.broker import Bound, Delivery
 from pipeline.errors import BrokerError
 from pipeline.redis_connection import MAX_BLOCK_S, RedisConnection
 from pipeline.redis_group import BODY, RedisGroup
@@ -40,15 +40,14 @@ class RedisTransaction:
     published: set[int] = field(default_factory=set)
     """Which of them may be refused as a second copy."""
 
-    def append(self, stream: str, body: bytes) -> None:
-        self.commands.append(("XADD", stream, "*", BODY, body))
+    def append(self, stream: str, body: bytes, retain: int | None = None) -> None:
+        self.commands.append(("XADD", stream, *_limit(retain), "*", BODY, body))
 
     def publish(
         self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
     ) -> None:
         self.published.add(len(self.commands))
-        limit = () if retain is None else ("MAXLEN", "~", retain)
-        self.commands.append(("XADD", stream, *limit, entry_id, *_flat(fields), BODY, body))
+        self.commands.append(("XADD", stream, *_limit(retain), entry_id, *_flat(fields), BODY, body))
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if ids:
@@ -141,13 +140,13 @@ class RedisBroker:
         """Give a lease back if it is this owner's."""
         self._connection.call(lambda client: client.eval(_RELEASE, 1, key, owner))
 
-    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
-        """Make a frame the newest of a camera, and append an item unless one waits; False if its epoch is over."""
-        return self._connection.call(lambda client: redis_live.offer(client, key, stream, epoch, seq, meta, item))
+    def offer(self, key: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+        """Make a frame the newest of a camera, and append an item unless it waits; False if its epoch is over."""
+        return self._connection.call(lambda client: redis_live.offer(client, key, epoch, seq, meta, item))
 
-    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
-        """Take the newest frames of cameras; None for a ticket that is not its camera's last one."""
-        return self._connection.call(lambda client: redis_live.bind(client, tickets))
+    def bind(self, most: int) -> list[Bound]:
+        """Take the newest frames of up to `most` cameras, of those that have waited longest."""
+        return self._connection.call(lambda client: redis_live.bind(client, most))
 
     def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
         """Take a frame of a camera that nobody has to look at; None if another waits, or the epoch is over."""
@@ -187,6 +186,10 @@ class RedisBroker:
             for stream, entries in reply
             for entry_id, fields in entries
         ]
+
+
+def _limit(retain: int | None) -> tuple[_Value, ...]:
+    return () if retain is None else ("MAXLEN", "~", retain)
 
 
 def _flat(fields: Mapping[str, Any]) -> list[Any]:

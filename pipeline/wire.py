@@ -7,7 +7,7 @@ import msgpack
 import numpy as np
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
 from pipeline.packing import (
     as_box,
     as_count,
@@ -187,14 +187,6 @@ def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
     )
 
 
-def _live_fields(item: LiveItem) -> dict[str, Any]:
-    return {"source": item.source, "epoch": item.epoch, "ticket": item.ticket}
-
-
-def _read_live(fields: Mapping[str, Any]) -> LiveItem:
-    return LiveItem(as_text(fields["source"]), as_count(fields["epoch"]), as_count(fields["ticket"]))
-
-
 def _state_fields(state: SourceState) -> dict[str, Any]:
     return {name: getattr(state, name) for name in SourceState.__slots__}
 
@@ -216,7 +208,7 @@ _ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
     FrameMeta: ("frame", _frame_fields),
     Detections: ("detections", _detections_fields),
     EndOfSource: ("end", _end_fields),
-    LiveItem: ("live", _live_fields),
+    Turn: ("turn", lambda _: {}),
     SourceState: ("state", _state_fields),
 }
 _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
@@ -224,6 +216,6 @@ _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "detections": _read_detections,
     "published": _read_published,
     "end": _read_end,
-    "live": _read_live,
+    "turn": lambda _: Turn(),
     "state": _read_state,
 }

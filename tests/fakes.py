@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Final
 
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Bound, Delivery, Ticket
+from pipeline import keys
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Bound, Delivery
 from tests.fake_streams import EntryId, GroupState, Pending, Stream, Value, as_bytes, id_text, parse_id
 
 _POLL_S: Final = 0.02
@@ -23,6 +25,9 @@ class MemoryBroker:
         self.hashes: dict[str, dict[str, bytes]] = {}
         self.sets: dict[str, set[str]] = {}
         self.leases: dict[str, tuple[str, float]] = {}
+        self.waiting: dict[str, float] = {}
+        self.bound_s: dict[str, float] = {}
+        self._turns = count(1.0)
         self.claim_after_s = claim_after_s
         self.clock = clock
         self.changed = threading.Condition()
@@ -81,51 +86,51 @@ class MemoryBroker:
             if key in self.leases and not self._other_owns(key, owner):
                 del self.leases[key]
 
-    def offer(self, key: str, stream: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
+    def offer(self, key: str, epoch: int, seq: int, meta: bytes, item: bytes) -> bool:
         with self.changed:
             fields = self.hashes.setdefault(key, {})
-            known = int(fields.get("epoch", b"0"))
-            if known > epoch:
+            if int(fields.get("epoch", b"0")) > epoch:
                 return False
-            waits = known == epoch and fields.get("ticket")
             fields.update(epoch=b"%d" % epoch, newest=b"%d" % seq, meta=meta)
-            if not waits:
-                fields["ticket"] = b"%d" % seq
-                self.stream(stream).add(self.next_id(stream), item, {})
+            if key not in self.waiting:
+                self.waiting[key] = self.bound_s.get(key, 0.0)
+                self.stream(keys.LIVE).add(self.next_id(keys.LIVE), item, {})
                 self.changed.notify_all()
             return True
 
-    def bind(self, tickets: Sequence[Ticket]) -> list[Bound | None]:
+    def bind(self, most: int) -> list[Bound]:
         with self.changed:
-            return [self._bind(ticket) for ticket in tickets]
+            taken = sorted(self.waiting, key=lambda key: (self.waiting[key], key))[:most]
+            return [bound for key in taken if (bound := self._bind(key)) is not None]
 
-    def _bind(self, ticket: Ticket) -> Bound | None:
-        fields = self.hashes.get(ticket.key, {})
-        if (fields.get("epoch"), fields.get("ticket")) != (b"%d" % ticket.epoch, b"%d" % ticket.number):
+    def _bind(self, key: str) -> Bound | None:
+        del self.waiting[key]
+        fields = self.hashes.get(key, {})
+        if "newest" not in fields:
             return None
         previous = int(fields.get("bound", b"-1"))
-        fields.update(ticket=b"", bound=fields["newest"])
+        fields["bound"], self.bound_s[key] = fields["newest"], next(self._turns)
         return Bound(fields["meta"], previous)
 
     def pass_over(self, key: str, epoch: int, seq: int) -> int | None:
         with self.changed:
             fields = self.hashes.setdefault(key, {})
-            known = int(fields.get("epoch", b"0"))
-            if known > epoch or (known == epoch and fields.get("ticket")):
+            if int(fields.get("epoch", b"0")) > epoch or key in self.waiting:
                 return None
             previous = int(fields.get("bound", b"-1"))
-            fields.update(epoch=b"%d" % epoch, ticket=b"", bound=b"%d" % seq)
+            fields.update(epoch=b"%d" % epoch, bound=b"%d" % seq)
             return previous
 
     def withdraw(self, key: str, epoch: int) -> None:
         with self.changed:
             fields = self.hashes.setdefault(key, {})
             if int(fields.get("epoch", b"0")) <= epoch:
-                fields.update(epoch=b"%d" % epoch, ticket=b"")
+                fields["epoch"] = b"%d" % epoch
+                self.waiting.pop(key, None)
 
-    def delete(self, keys: Sequence[str]) -> None:
+    def delete(self, gone: Sequence[str]) -> None:
         with self.changed:
-            for key in keys:
+            for key in gone:
                 self.streams.pop(key, None)
                 self.hashes.pop(key, None)
                 self.sets.pop(key, None)
@@ -174,9 +179,11 @@ class MemoryTransaction:
         self._broker = broker
         self.commands: list[Callable[[], None]] = []
 
-    def append(self, stream: str, body: bytes) -> None:
+    def append(self, stream: str, body: bytes, retain: int | None = None) -> None:
         broker = self._broker
         self.commands.append(lambda: broker.stream(stream).add(broker.next_id(stream), body, {}))
+        if retain is not None:
+            self.commands.append(lambda: broker.stream(stream).keep(retain))
 
     def publish(
         self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None

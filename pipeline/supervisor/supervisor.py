@@ -61,7 +61,7 @@ class Supervisor:
         stale = self._broker.members(keys.SOURCES) | registry.read().keys() | set(self._plan.sources)
         leases = [keys.lease(name) for name in (*stale, keys.TRACKER, keys.ANNOTATOR)]
         ledgers = [key for name in stale for key in Ledger(self._broker, name).all_keys()]
-        queues = [keys.LIVE, keys.FRAMES, keys.RAW]
+        queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW]
         self._broker.delete([*queues, keys.SOURCES, keys.STATES, keys.REGISTRY, keys.ENGINES, *leases, *ledgers])
 
     def run(self, stop: Event, on_progress: Callable[[dict[str, Standing]], None]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import keys
+from pipeline.answers import answer
 from pipeline.broker import Broker
 from pipeline.ledger import Ledger
-from pipeline.wire import encode
 from stages.annotator.journal import Journal
 from stages.annotator.lines import found_in, read_fields
 
@@ -70,7 +70,7 @@ class Past:
             while fields["seq"] - ledger.read().published > _AT_ONCE:
                 yield
             with broker.transaction() as transaction:
-                transaction.append(keys.RAW, encode(found_in(fields, epoch)))
+                answer(transaction, found_in(fields, epoch), live=False)
 
     def _survey(self, following: int, tracks: bytes) -> _Survey:
         survey = _Survey(following, tracks)

@@ -6,13 +6,14 @@ from dataclasses import replace
 import structlog
 
 from pipeline import keys
-from pipeline.broker import Broker, Delivery, Ticket
+from pipeline.answers import answer
+from pipeline.broker import Broker, Delivery
 from pipeline.dead_letters import bury
 from pipeline.errors import FrameExpiredError, FrameStoreError, MessageError
 from pipeline.frame import Frame
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, FrameMeta, LiveItem
+from pipeline.messages import Detections, FrameMeta, Turn
 from pipeline.wire import decode, encode
 
 
@@ -27,9 +28,12 @@ class Intake:
     def frames(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Frame]]:
         """Return the frames to look at, each with its item; items that stand for none are dealt with."""
         read = [(delivery, self._read(delivery)) for delivery in deliveries]
-        live = [(delivery, item) for delivery, item in read if isinstance(item, LiveItem)]
-        bound = self._bound(live) if live else {}
-        metas = [(delivery, bound.get(delivery.id) if isinstance(item, LiveItem) else item) for delivery, item in read]
+        turns = [delivery for delivery, item in read if isinstance(item, Turn)]
+        bound = self._bound(turns) if turns else {}
+        metas = [
+            (delivery, bound.get((delivery.stream, delivery.id)) if isinstance(item, Turn) else item)
+            for delivery, item in read
+        ]
         fetched = [(delivery, self._fetch(delivery, meta)) for delivery, meta in metas if meta is not None]
         return [(delivery, frame) for delivery, frame in fetched if frame is not None]
 
@@ -39,42 +43,39 @@ class Intake:
         with self._broker.transaction() as transaction:
             bury(transaction, delivery, reason, None if meta is None else encode(meta))
             if meta is not None:
-                transaction.append(keys.RAW, encode(Detections.failed(meta, reason)))
+                answer(transaction, Detections.failed(meta, reason), live=delivery.stream == keys.LIVE)
             transaction.ack(delivery.stream, keys.DETECTORS, [delivery.id])
 
-    def _read(self, delivery: Delivery) -> FrameMeta | LiveItem | None:
+    def _read(self, delivery: Delivery) -> FrameMeta | Turn | None:
         item = self._decoded(delivery, delivery.body)
         if isinstance(item, FrameMeta) and delivery.deliveries > self._max_deliveries:
             self.bury(delivery, f"gave up after {delivery.deliveries - 1} detectors died with it", item)
             return None
         return item
 
-    def _decoded(self, delivery: Delivery, body: bytes) -> FrameMeta | LiveItem | None:
+    def _decoded(self, delivery: Delivery, body: bytes) -> FrameMeta | Turn | None:
         """Return what a body says; bury the item if that is nothing to work on."""
         try:
             item = decode(body)
-            if not isinstance(item, FrameMeta | LiveItem):
+            if not isinstance(item, FrameMeta | Turn):
                 raise MessageError(f"a {type(item).__name__} is no work item")
         except MessageError as error:
             self.bury(delivery, str(error), None)
             return None
         return item
 
-    def _bound(self, live: Sequence[tuple[Delivery, LiveItem]]) -> dict[str, FrameMeta]:
-        """Return the newest frame of each camera, by the ID of its item.
+    def _bound(self, turns: Sequence[Delivery]) -> dict[tuple[str, str], FrameMeta]:
+        """Return the newest frame of a camera for each turn, by the turn's stream and ID, as far as there are some.
 
-        Items that are good for none any more are acknowledged; the others with their answer. One whose detector dies
-        first comes again, and is good for none then: the frame is lost, as one that was dropped is.
+        Turns without one are acknowledged; the others with their answer. One whose detector dies first comes again:
+        its frame is lost, as one that was dropped is.
         """
-        tickets = [Ticket(keys.live(item.source), item.epoch, item.ticket) for _, item in live]
-        found: dict[str, FrameMeta] = {}
-        stale: list[str] = []
-        for (delivery, _), bound in zip(live, self._broker.bind(tickets), strict=True):
-            if bound is None:
-                stale.append(delivery.id)
-            elif isinstance(meta := self._decoded(delivery, bound.meta), FrameMeta):
-                found[delivery.id] = replace(meta, previous=bound.previous)
-        if stale:
+        bound = self._broker.bind(len(turns))
+        found: dict[tuple[str, str], FrameMeta] = {}
+        for turn, frame in zip(turns, bound, strict=False):
+            if isinstance(meta := self._decoded(turn, frame.meta), FrameMeta):
+                found[turn.stream, turn.id] = replace(meta, previous=frame.previous)
+        if stale := [turn.id for turn in turns[len(bound) :]]:
             self._forget(keys.LIVE, stale)
         return found
 

@@ -10,11 +10,11 @@ from typing import Final
 import structlog
 
 from pipeline import keys
+from pipeline.answers import answer
 from pipeline.broker import Broker, Delivery, Transaction
 from pipeline.errors import EngineDiedError, EngineError
 from pipeline.frame_store import FrameStore
 from pipeline.messages import Detections
-from pipeline.wire import encode
 from stages.detector.engine import Engine
 from stages.detector.finder import Finder
 from stages.detector.flights import Flight, Flights
@@ -187,7 +187,7 @@ class Detector:
 
     def _answer(self, transaction: Transaction, flight: Flight, found: Sequence[Detections]) -> None:
         for detections in found:
-            transaction.append(keys.RAW, encode(detections))
+            answer(transaction, detections, live=detections.frame.previous is not None)
         for stream in _BOTH:
             ids = [delivery.id for delivery in flight.deliveries if delivery.stream == stream]
             transaction.ack(stream, keys.DETECTORS, ids)

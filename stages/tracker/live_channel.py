@@ -75,7 +75,7 @@ class LiveChannel:
             self._settled.append(delivery.id)
             self._end = None
         self._out.save(transaction)
-        transaction.ack(keys.RAW, keys.TRACKER, self._settled)
+        transaction.ack(keys.RAW_LIVE, keys.TRACKER, self._settled)
         self._settled.clear()
 
     def _next(self) -> int | None:

@@ -18,6 +18,7 @@ LEASE_S: Final = 5.0
 _BLOCK_S: Final = 0.2
 _BATCH: Final = 64
 _TRIM_EVERY: Final = 64
+_BOTH: Final = (keys.RAW_LIVE, keys.RAW)
 
 
 class Line(Protocol):
@@ -79,7 +80,8 @@ class Tracker:
         """Free what is dealt with, now and then under load and at once when idle: it takes three round trips."""
         self._untrimmed += taken
         if self._untrimmed >= _TRIM_EVERY or (self._untrimmed and not taken):
-            self._broker.trim_acknowledged(keys.RAW)
+            for stream in _BOTH:
+                self._broker.trim_acknowledged(stream)
             self._untrimmed = 0
 
     def _in_charge(self) -> bool:
@@ -95,7 +97,7 @@ class Tracker:
     def _begin_anew(self) -> None:
         """Go on from what is stored; what this process held when it was last in charge is given to it again."""
         self._lines.clear()
-        self._raw = self._broker.group([keys.RAW], keys.TRACKER, self._name)
+        self._raw = self._broker.group(_BOTH, keys.TRACKER, self._name)
 
     def _accept(self, delivery: Delivery) -> Line | None:
         try:
@@ -118,7 +120,7 @@ class Tracker:
         structlog.get_logger().error("dead letter", stream=delivery.stream, id=delivery.id, error=reason)
         with self._broker.transaction() as transaction:
             bury(transaction, delivery, reason)
-            transaction.ack(keys.RAW, keys.TRACKER, [delivery.id])
+            transaction.ack(delivery.stream, keys.TRACKER, [delivery.id])
 
 
 def _source(message: Detections | EndOfSource) -> str:

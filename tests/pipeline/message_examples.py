@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
 
 FRAME: Final = FrameMeta(
     source="car-park",
@@ -37,7 +37,7 @@ INTERNAL: Final[dict[str, Message]] = {
     "end": EndOfSource("car-park", 2, 42),
     "frame-live": replace(FRAME, previous=37, corrupt=True, roi=(320, 0, 1280, 720)),
     "detections-skipped": replace(Detections.none(FRAME), skipped="motion"),
-    "live": LiveItem("gate", 3, 41),
+    "turn": Turn(),
     "state": SourceState("gate", 3, "failed", 5, "auth", "wrong user name or password", 2, 400, 7, 300, 80, 24.9),
     "end-early": EndOfSource("car-park", 2, 42, "the camera is gone"),
 }

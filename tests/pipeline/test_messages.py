@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem, Message, SourceState
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
 from pipeline.wire import decode, encode, encode_public
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
@@ -38,7 +38,7 @@ FRAMES = st.builds(
     roi=st.none() | st.tuples(COUNTS, COUNTS, COUNTS, COUNTS),
 )
 ENDS = st.builds(EndOfSource, TEXTS, COUNTS, COUNTS, st.none() | TEXTS)
-OTHERS = st.builds(LiveItem, TEXTS, COUNTS, COUNTS) | st.builds(
+OTHERS = st.builds(Turn) | st.builds(
     SourceState, TEXTS, COUNTS, TEXTS, COUNTS, st.none() | TEXTS, st.none() | TEXTS, *[COUNTS] * 5, SECONDS
 )
 
@@ -230,7 +230,7 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "live", "state"]))
+@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state"]))
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Final
 
 from pipeline import keys
+from pipeline.answers import answer
 from pipeline.broker import Broker
 from pipeline.frame_store import FrameStore, FrameWriter
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, EndOfSource, FrameMeta, LiveItem
+from pipeline.messages import Detections, EndOfSource, FrameMeta, Turn
 from pipeline.settings import FlowSettings
 from pipeline.wire import decode, encode
 from stages.decoder.live.captured import Captured
@@ -65,6 +66,8 @@ class Feed:
         self._checked_s = time.monotonic()
         self._room = 0
         """Bytes of pictures that a frame may have in the store as it is."""
+        self._told = (0, 0)
+        """Width and height that the camera is known to have."""
         self._offered = -1
 
     def begin(self, codec: str, fps: float) -> None:
@@ -144,8 +147,7 @@ class Feed:
         meta = self._meta(seq, captured)
         writer.put(meta, sizes.pictures(captured.scaled))
         meta = replace(meta, decoded_ns=time.time_ns())
-        item = encode(LiveItem(self.name, self.epoch, seq))
-        if not self._broker.offer(keys.live(self.name), keys.LIVE, self.epoch, seq, encode(meta), item):
+        if not self._broker.offer(keys.live(self.name), self.epoch, seq, encode(meta), encode(Turn())):
             raise FeedOver(self.name)
         self._offered = seq
         self.tally.offered += 1
@@ -157,7 +159,7 @@ class Feed:
             return
         found = replace(Detections.none(replace(meta, previous=previous)), skipped="motion")
         with self._broker.transaction() as transaction:
-            transaction.append(keys.RAW, encode(found))
+            answer(transaction, found, live=True)
         self.tally.skipped += 1
 
     def _writer_for(self, sizes: PictureSizes, width: int, height: int) -> FrameWriter:
@@ -168,6 +170,9 @@ class Feed:
             slots = self._slots(sizes.slot_bytes, self._fps)
             self._writer = self._store.create(self.name, self.epoch, slots, sizes.slot_bytes)
             self._room = sizes.slot_bytes
+            self._told = (0, 0)
+        if self._told != (width, height):
+            self._told = (width, height)
             self._ledger.write({"width": width, "height": height, "fps": self._fps})
         return self._writer
 

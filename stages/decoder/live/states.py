@@ -10,10 +10,11 @@ from typing import Final, Literal, TypeAlias
 import structlog
 
 from pipeline import keys
+from pipeline.answers import answer
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker
 from pipeline.ledger import Ledger
 from pipeline.messages import EndOfSource, SourceState
-from pipeline.wire import encode, encode_public
+from pipeline.wire import encode_public
 
 State: TypeAlias = Literal["connecting", "live", "stalled", "reconnecting", "failed", "paused", "ended"]
 
@@ -105,6 +106,6 @@ def tell(broker: Broker, name: str, state: State, code: str | None = None, error
 def end_camera(broker: Broker, ledger: Ledger, end: EndOfSource, revision: int) -> None:
     """Say that nothing more will come of a camera, as it was wished for in this revision."""
     with broker.transaction() as transaction:
-        transaction.append(keys.RAW, encode(end))
+        answer(transaction, end, live=True)
         ended = {"ended_epoch": end.epoch, "ended_ns": time.time_ns(), "ended_revision": revision, "frames": end.frames}
         ledger.write_in(transaction, {**ended, "error": end.error or ""})

@@ -36,7 +36,7 @@ class Site:
         return Removal(self.broker, self.registry, Terms(owner, 4, 10.0))
 
     def ends(self) -> list[EndOfSource]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
+        found = [decode(body) for body in self.broker.bodies(keys.RAW_LIVE)]
         return [message for message in found if isinstance(message, EndOfSource)]
 
     def states(self) -> list[str]:
@@ -110,7 +110,7 @@ def test_its_last_messages_stay_for_a_while(site: Site) -> None:
 
 
 def test_then_no_trace_of_it_is_left(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.broker.offer(keys.live("gate"), keys.LIVE, site.epoch, 39, b"", b"")
+    site.broker.offer(keys.live("gate"), site.epoch, 39, b"", b"")
     with site.broker.transaction() as transaction:
         transaction.publish(keys.detections("gate"), "1-0", b"", {})
         transaction.set_fields(keys.checkpoint("gate"), {"following": 40})
@@ -122,7 +122,7 @@ def test_then_no_trace_of_it_is_left(site: Site, monkeypatch: pytest.MonkeyPatch
     assert site.registry.read().keys() == {"yard"} == Registry(site.broker).read().keys()
     assert site.broker.members(keys.SOURCES) == set()
     left = {*site.broker.hashes, *site.broker.streams}
-    assert left == {keys.REGISTRY, keys.EPOCHS, keys.LIVE, keys.RAW, keys.STATES}
+    assert left == {keys.REGISTRY, keys.EPOCHS, keys.LIVE, keys.RAW_LIVE, keys.STATES}
 
 
 def test_a_camera_of_a_file_that_was_removed_does_not_come_back_with_the_next_decoder(

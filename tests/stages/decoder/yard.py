@@ -8,10 +8,9 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from pipeline import keys
-from pipeline.broker import Bound, Ticket
 from pipeline.ledger import Ledger, Standing
 from pipeline.memory import Budget
-from pipeline.messages import EndOfSource, FrameMeta, LiveItem, SourceState
+from pipeline.messages import EndOfSource, FrameMeta, SourceState
 from pipeline.registry import Registry
 from pipeline.seal import Seal
 from pipeline.settings import FlowSettings
@@ -42,6 +41,7 @@ class Yard:
         self.broker, self.store = MemoryBroker(clock=lambda: self.now_s), MemoryStore()
         self.registry = Registry(self.broker)
         self.decoders: list[Cameras] = []
+        self._bound: dict[str, FrameMeta] = {}
 
     def wish(self, name: str, url: str = SIM, seal: Seal = SEAL, **settings: Any) -> None:
         self.registry.put(wish_of(name, CameraSource(url=SecretStr(url), **settings), seal))
@@ -81,14 +81,13 @@ class Yard:
         return [message for message in found if isinstance(message, SourceState)]
 
     def ends(self) -> list[EndOfSource]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
+        found = [decode(body) for body in self.broker.bodies(keys.RAW_LIVE)]
         return [message for message in found if isinstance(message, EndOfSource)]
 
     def look(self, name: str = "gate") -> FrameMeta | None:
         """Take a camera's newest frame, as a detector does; None if there is none."""
-        found = [decode(body) for body in self.broker.bodies(keys.LIVE)]
-        items = [item for item in found if isinstance(item, LiveItem) and item.source == name][-1:]
-        for bound in self.broker.bind([Ticket(keys.live(name), item.epoch, item.ticket) for item in items]):
-            meta = decode(bound.meta) if isinstance(bound, Bound) else None
-            return meta if isinstance(meta, FrameMeta) else None
-        return None
+        for bound in self.broker.bind(1000):
+            meta = decode(bound.meta)
+            assert isinstance(meta, FrameMeta)
+            self._bound[meta.source] = meta
+        return self._bound.pop(name, None)

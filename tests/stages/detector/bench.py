@@ -6,7 +6,7 @@ from pipeline import keys
 from pipeline.broker import Delivery
 from pipeline.frame import Pictures
 from pipeline.ledger import Ledger
-from pipeline.messages import Detections, FrameMeta, LiveItem
+from pipeline.messages import Detections, FrameMeta, Turn
 from pipeline.wire import decode, encode
 from stages.detector.engine import Engine
 from stages.detector.stage import Detector, Limits
@@ -52,8 +52,7 @@ class Bench:
             meta = FrameMeta(camera, epoch, seq, seq / 25, SIDE, SIDE, decoded_ns=1)
             if stored:
                 self.writers[camera].put(meta, Pictures(picture_of(seq)))
-            item = encode(LiveItem(camera, epoch, seq))
-            self.broker.offer(keys.live(camera), keys.LIVE, epoch, seq, encode(meta), item)
+            self.broker.offer(keys.live(camera), epoch, seq, encode(meta), encode(Turn()))
 
     def send(self, body: bytes) -> None:
         with self.broker.transaction() as transaction:
@@ -84,7 +83,7 @@ class Bench:
             detector.step()
 
     def answers(self) -> list[Detections]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
+        found = [decode(body) for stream in (keys.RAW_LIVE, keys.RAW) for body in self.broker.bodies(stream)]
         return [message for message in found if isinstance(message, Detections)]
 
     def answered(self) -> list[tuple[str, int]]:

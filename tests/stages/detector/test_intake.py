@@ -60,26 +60,46 @@ def test_frames_come_with_their_items_in_the_order_of_the_items(bench: Bench) ->
     taken = bench.taken()
     found = intake(bench).frames(taken)
     assert [delivery for delivery, _ in found] == taken
-    assert [frame.meta.source for _, frame in found] == ["c", "a", "b", "clip"]
+    assert [frame.meta.source for _, frame in found] == ["a", "b", "c", "clip"]  # none has been looked at yet
     assert bench.pending(keys.LIVE) == 3 and bench.pending(keys.FRAMES) == 1
 
 
-def test_a_used_ticket_is_good_for_nothing_and_forgotten(bench: Bench) -> None:
+def test_who_was_looked_at_longest_ago_comes_first(bench: Bench) -> None:
+    for camera in ("gate", "yard", "roof"):
+        bench.offer(camera, 1)
+        frames(bench)
+        bench.now_s += 1
+    for camera in ("roof", "gate", "yard"):
+        bench.offer(camera, 2)
+    assert [source for source, _, _ in named(frames(bench))] == ["gate", "yard", "roof"]
+
+
+def test_a_turn_that_no_camera_waits_for_is_forgotten(bench: Bench) -> None:
     bench.offer("gate", 3)
     taken = bench.taken()
     assert named(frames(bench, taken)) == [("gate", 3, 3)]
-    bench.offer("gate", 4)
     assert frames(bench, taken) == []
     assert bench.pending(keys.LIVE) == 0 and bench.letters() == [] and bench.answers() == []
+    bench.offer("gate", 4)
     assert named(frames(bench)) == [("gate", 4, 4)]
 
 
-def test_items_of_an_older_epoch_are_forgotten(bench: Bench) -> None:
+def test_any_turn_is_good_for_any_camera(bench: Bench) -> None:
     bench.offer("gate", 3)
-    bench.begin("gate", live=True)
-    bench.offer("gate", 8)
     bench.offer("yard", 1)
-    assert named(frames(bench)) == [("gate", 8, 8), ("yard", 1, 1)]
+    first, second = bench.taken()
+    assert [source for source, _, _ in named(frames(bench, [second]))] == ["gate"]
+    assert [source for source, _, _ in named(frames(bench, [first]))] == ["yard"]
+
+
+def test_a_frame_of_an_older_epoch_is_not_taken(bench: Bench) -> None:
+    bench.offer("gate", 3)
+    epoch = bench.begin("gate", live=True)
+    bench.broker.withdraw(keys.live("gate"), epoch)
+    bench.offer("yard", 1)
+    assert named(frames(bench)) == [("yard", 1, 1)]
+    bench.offer("gate", 8)
+    assert named(frames(bench)) == [("gate", 8, 8)]
     assert bench.pending(keys.LIVE) == 2 and bench.letters() == []
 
 

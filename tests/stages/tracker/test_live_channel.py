@@ -49,8 +49,8 @@ class Line:
         for message in messages:
             self._sent += 1
             with self.broker.transaction() as transaction:
-                transaction.append(keys.RAW, b"")
-            self.channel.accept(Delivery(keys.RAW, f"{self._sent}-0", b""), message)
+                transaction.append(keys.RAW_LIVE, b"")
+            self.channel.accept(Delivery(keys.RAW_LIVE, f"{self._sent}-0", b""), message)
         self.publish()
 
     def publish(self) -> None:

@@ -110,7 +110,7 @@ class Post:
         assert self.states()[: len(states)] == list(states)
 
     def ends(self) -> list[EndOfSource]:
-        found = [decode(body) for body in self.broker.bodies(keys.RAW)]
+        found = [decode(body) for body in self.broker.bodies(keys.RAW_LIVE)]
         return [message for message in found if isinstance(message, EndOfSource)]
 
     def shows(self, text: str) -> bool:
