@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -12,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.seal import Seal
 
 _MARK: Final = "#"
-"""A field of the registry that no camera can be named: whether the broker still knows what it was told."""
+"""A field of the registry that no camera can be named: which memory of the broker this is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Registry:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._known: dict[str, Wish] = {}
+        self._mark = b""
         self.losses = 0
         """How often the broker was found to have lost its memory."""
 
@@ -48,12 +50,14 @@ class Registry:
 
         A broker that has lost its memory is told again what this reader has last seen.
         """
-        fields = self._broker.get_fields(keys.REGISTRY)
-        if _MARK not in fields and self._known:
+        fields = dict(self._broker.get_fields(keys.REGISTRY))
+        mark = fields.pop(_MARK, b"")
+        lost = self._known if mark != self._mark else {}
+        self._mark = mark
+        self._known = {name: _parsed(name, text) for name, text in fields.items()}
+        if lost:
             self.losses += 1
-            self._write(*self._known.values())
-            return dict(self._known)
-        self._known = {name: _parsed(name, text) for name, text in fields.items() if name != _MARK}
+            self._write(*(wish for name, wish in lost.items() if name not in fields))
         return dict(self._known)
 
     def put(self, wish: Wish) -> None:
@@ -99,8 +103,9 @@ class Registry:
             transaction.remove_fields(keys.REGISTRY, [name])
 
     def _write(self, *wishes: Wish) -> None:
+        self._mark = self._mark or uuid.uuid4().bytes
         with self._broker.transaction() as transaction:
-            transaction.set_fields(keys.REGISTRY, {wish.name: _text(wish) for wish in wishes} | {_MARK: 1})
+            transaction.set_fields(keys.REGISTRY, {wish.name: _text(wish) for wish in wishes} | {_MARK: self._mark})
         self._known |= {wish.name: wish for wish in wishes}
 
 

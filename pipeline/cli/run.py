@@ -29,8 +29,8 @@ from pipeline.supervisor.manifest import manifest, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.detector.yolo_nas.card import read_card
 
-_SPARE_CAMERAS: Final = 8
-"""That may be added while it runs, if there are no more anyway."""
+_SPARE_CAMERAS: Final = 4
+"""That may be added while it runs, unless the settings say how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def _for_cameras(settings: RunSettings) -> RunSettings:
     cameras = len(settings.decoder.cameras)
     if not cameras:
         return settings
-    most = max(settings.decoder.max_sources, cameras + _SPARE_CAMERAS)
+    given = settings.decoder.max_sources if "max_sources" in settings.decoder.model_fields_set else 0
+    most = max(given, cameras + (0 if given else _SPARE_CAMERAS))
     decoder = settings.decoder.model_copy(update={"max_sources": most})
     return settings.model_copy(update={"decoder": decoder, "secret_key": settings.secret_key or new_key()})
 

@@ -31,6 +31,8 @@ _POLL_S: Final = 0.05
 _BLOCK_S: Final = 0.2
 _BATCH: Final = 256
 _PATIENCE_S: Final = 5.0
+_LEAST_SHARE: Final = 0.1
+"""Of the frames that could be looked at; the first seconds go by while everything starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,12 @@ class Trial:
     engine_ms: float
 
     @property
+    def least_frames(self) -> int:
+        """How many frames must be looked at, by what the cameras and the engine could."""
+        engine_fps = 1000 / self.engine_ms if self.engine_ms else float("inf")
+        return max(int(self.duration_s * min(self.cameras * self.fps, engine_fps) * _LEAST_SHARE), 1)
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Simulated cameras, each with its own scene and tag."""
         return tuple(
@@ -55,6 +63,8 @@ class Trial:
 class Result:
     """What came of it."""
 
+    least: int = 1
+    """So many frames have to be matched."""
     published: int = 0
     matched: int = 0
     """Frames whose pixels carried their own number."""
@@ -72,9 +82,9 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether there is something, and nothing is wrong with it."""
+        """Whether there is enough, and nothing is wrong with it."""
         bad = self.wrong_pixels + self.unreadable + self.failed + self.duplicates + self.out_of_order + self.gaps_untold
-        return self.matched > 0 and bad == 0
+        return self.matched >= self.least and bad == 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values, latencies as quantiles in milliseconds."""
@@ -111,7 +121,7 @@ def run_trial(trial: Trial, console: Console, stop: Event) -> Result:
         settings = resolve(options)
         engine = settings.detector.engine.model_copy(update={"cost_ms": trial.engine_ms})
         settings = settings.model_copy(update={"detector": settings.detector.model_copy(update={"engine": engine})})
-        with _watched(trial.cameras) as result:
+        with _watched(trial) as result:
             run(settings, How(force=True, duration_s=trial.duration_s), Display(console), stop)
     return result
 
@@ -128,10 +138,10 @@ def result_table(result: Result) -> Table:
 
 
 @contextmanager
-def _watched(cameras: int) -> Iterator[Result]:
+def _watched(trial: Trial) -> Iterator[Result]:
     """Read what this process's run publishes while the block lasts, as any subscriber could."""
-    result, over = Result(), Event()
-    reader = threading.Thread(target=_read, args=(result, cameras, over), daemon=True)
+    result, over = Result(least=trial.least_frames), Event()
+    reader = threading.Thread(target=_read, args=(result, trial.cameras, over), daemon=True)
     reader.start()
     try:
         yield result

@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, SourceError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.registry import Registry, Wish
@@ -36,6 +36,8 @@ _READ_S: Final = 0.5
 _HUNG_S: Final = 5.0
 """Beyond the longest wait that its settings allow."""
 _STOP_S: Final = 3.0
+_MOST_HUNG: Final = 8
+"""A hung thread can't be ended: with more of them than that the process is to begin anew."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Cameras:
         self._broker, self._store, self._registry, self._room = broker, store, registry, room
         self._terms, self._seal, self._variables = terms, seal, variables
         self._held: dict[str, _Held] = {}
+        self._hung: list[threading.Thread] = []
         self._read_s = self._refreshed_s = -_REFRESH_S
         self._patient_until_s = 0.0
         self._wishes: dict[str, Wish] = {}
@@ -76,6 +79,7 @@ class Cameras:
 
         Raises:
             BrokerError: a camera's thread met one.
+            SourceError: too many cameras hang.
         """
         now_s = time.monotonic()
         if now_s - self._read_s >= _READ_S:
@@ -129,10 +133,16 @@ class Cameras:
             structlog.get_logger().error("camera hangs, given up", source=name)
             held.camera.stop()
             self._drop(name)
+            self._count_hung(held.thread)
         else:
             if wish is None or wish.removed or wish.paused or wish.revision != held.revision:
                 held.camera.stop(removed=wish is None or wish.removed)
             self._renew(name, held)
+
+    def _count_hung(self, thread: threading.Thread) -> None:
+        self._hung = [*filter(threading.Thread.is_alive, self._hung), thread]
+        if len(self._hung) > _MOST_HUNG:
+            raise SourceError(f"{len(self._hung)} cameras hang (the last: {thread.name}): the decoder begins anew")
 
     def _renew(self, name: str, held: _Held) -> None:
         now_s = time.monotonic()

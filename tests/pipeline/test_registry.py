@@ -92,6 +92,19 @@ def test_a_reader_that_has_only_looked_tells_a_broker_again_too(memory: MemoryBr
     assert reader.read() == Registry(memory).read() == known
 
 
+def test_what_a_broker_without_memory_was_told_by_another_first_stays(memory: MemoryBroker, registry: Registry) -> None:
+    registry.put(wish())
+    registry.put(wish("yard", fps=1))
+    memory.hashes.clear()
+    other = Registry(memory)
+    other.put(wish("yard", fps=2))
+    other.put(wish("roof"))
+    found = registry.read()
+    assert found.keys() == {"gate", "yard", "roof"} and found["yard"].settings == {"fps": 2}
+    assert Registry(memory).read() == found == other.read()
+    assert (registry.losses, other.losses) == (1, 0)
+
+
 def test_who_knows_nothing_tells_a_broker_nothing(memory: MemoryBroker, registry: Registry) -> None:
     assert registry.read() == {} and memory.hashes.get(keys.REGISTRY, {}) == {}
 

@@ -2,6 +2,7 @@
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,9 +45,7 @@ def expand_all(arguments: Sequence[str]) -> list[NamedSource | NamedCamera]:
     recordings = [argument for argument, (_, text) in split if not _is_camera(text)]
     found = expand(recordings) if recordings else []
     taken = [item.name for item in found] + [name for name, _ in cameras if name]
-    for name in taken:
-        if taken.count(name) > 1:
-            raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2=URL")
+    _refuse_repeats(taken, "URL")
     names = [name or _clean(titled(url)) for name, url in cameras]
     unique = _unique(names, frozenset(taken), [name is not None for name, _ in cameras])
     return [*found, *(NamedCamera(name, url) for name, (_, url) in zip(unique, cameras, strict=True))]
@@ -59,11 +58,14 @@ def expand(arguments: Sequence[str]) -> list[NamedSource]:
         ConfigError: one does not exist, holds no video, is a URL, or two have the same name.
     """
     wanted = [(name, path) for argument in arguments for name, path in _expanded(argument)]
-    explicit = [name for name, _ in wanted if name]
-    for name in explicit:
-        if explicit.count(name) > 1:
-            raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2=PATH")
+    _refuse_repeats([name for name, _ in wanted if name], "PATH")
     return _named(_without_repeats(wanted))
+
+
+def _refuse_repeats(names: Sequence[str], kind: str) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2={kind}")
 
 
 def _expanded(argument: str) -> list[tuple[str | None, Path]]:
@@ -117,7 +119,8 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _matches(pattern: str) -> list[Path]:
     if not glob.has_magic(pattern):
-        raise ConfigError(f"{pattern} does not exist: check the path")
+        shown = re.sub(r"\S*@", "…@", pattern)  # a URL whose scheme was forgotten may hold a password
+        raise ConfigError(f"{shown} does not exist: check the path")
     names = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 - Path's takes no absolute pattern
     matches = map(Path, names)
     files = sorted((path for path in matches if path.is_file()), key=_natural)
@@ -145,9 +148,10 @@ def _without_repeats(wanted: Sequence[tuple[str | None, Path]]) -> list[tuple[st
 
 def _named(wanted: Sequence[tuple[str | None, Path]]) -> list[NamedSource]:
     stems = [_clean(path.stem) for _, path in wanted]
+    counts = Counter(stems)
     names = []
     for (name, path), stem in zip(wanted, stems, strict=True):
-        shared = stems.count(stem) > 1
+        shared = counts[stem] > 1
         names.append(name or (_clean(f"{path.resolve().parent.name}-{path.stem}") if shared else stem))
     taken = frozenset(name for name, _ in wanted if name)
     fixed = [name is not None for name, _ in wanted]
@@ -157,12 +161,12 @@ def _named(wanted: Sequence[tuple[str | None, Path]]) -> list[NamedSource]:
 
 def _unique(names: Sequence[str], taken: frozenset[str] = frozenset(), fixed: Sequence[bool] = ()) -> list[str]:
     """Return the names, those met before with `-2`, `-3` … after them; fixed ones as they are."""
-    used, result = set(taken), []
+    used, result, numbers = set(taken), [], Counter[str]()
     for name, keep in zip(names, fixed or [False] * len(names), strict=True):
-        free, number = name, 1
+        free = name
         while not keep and free in used:
-            number += 1
-            free = f"{name}-{number}"
+            numbers[name] += 1
+            free = f"{name}-{numbers[name] + 1}"
         used.add(free)
         result.append(free)
     return result

@@ -122,6 +122,13 @@ def test_nothing_at_all_does_not_pass() -> None:
     assert Result().as_dict()["latency_p50_ms"] is None
 
 
+@pytest.mark.parametrize(("cameras", "engine_ms", "least"), [(1, 0, 25), (2, 20, 50), (4, 40, 25), (1, 60_000, 1)])
+def test_too_few_frames_do_not_pass(cameras: int, engine_ms: float, least: int) -> None:
+    trial = Trial(10, cameras, 25, "640x360", engine_ms)
+    assert trial.least_frames == least
+    assert Result(least=least, matched=least).passed and not Result(least=least, matched=least - 1).passed
+
+
 def test_latency_is_from_capture_to_publication(judge: Judge) -> None:
     for seq in range(20):
         judge.see(seq, published_ns=10**9 + (seq + 1) * 10**7)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline import keys
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, SourceError
 from pipeline.ledger import Ledger
 from pipeline.messages import FrameMeta
 from pipeline.registry import Registry
@@ -253,6 +253,16 @@ def test_one_that_comes_back_from_hanging_changes_nothing(yard: Yard, hanging: t
     assert yard.states() == states and yard.standing().epoch == epoch and yard.ends() == []
     look = yard.look
     yard.until(lambda: (meta := look()) is not None and meta.epoch == epoch)
+
+
+def test_a_decoder_in_which_camera_after_camera_hangs_begins_anew(
+    yard: Yard, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_HUNG", 3)
+    yard.wish("gate", HANGS, **QUICK)
+    yard.decoder()
+    with pytest.raises(SourceError, match=r"4 cameras hang .*gate"):
+        yard.until(lambda: False)
 
 
 def test_a_wait_that_its_settings_allow_is_no_hanging(yard: Yard) -> None:

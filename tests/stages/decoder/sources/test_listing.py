@@ -89,6 +89,7 @@ def test_names_are_safe_as_file_names(folder: Path) -> None:
     ("arguments", "words"),
     [
         (["missing.mp4"], "missing.mp4 does not exist"),
+        (["gate=joe:s3cret@cam1/stream"], "…@cam1/stream does not exist"),
         (["gate=missing.mp4"], "missing.mp4 does not exist"),
         (["empty"], "folder without videos"),
         (["*.mkv"], "no file matches"),
