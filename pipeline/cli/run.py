@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
-from pipeline.cli.display import Display
+from pipeline.cli.display import Display, Work
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
 from pipeline.cli.run_facts import asked, facts_of
@@ -142,6 +142,8 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
     supervisor = Supervisor(broker, Plan(config, names, how.detectors), display.log)
     supervisor.prepare()
     tell_decoders(broker, settings.decoder, Seal(settings.secret_key))
+    recordings = [recording for _, recording in settings.decoder.recordings]
+    display.begin(Work(len(recordings), sum(recording.size for recording in recordings)))
     try:
         with display:
             supervisor.run(end.stop, display.update)

@@ -85,8 +85,9 @@ def _run(options: "RunOptions", stop: "Event", how: dict[str, Any], *, as_json: 
     from rich.console import Console
 
     from pipeline.cli.config import resolve
-    from pipeline.cli.display import Display, show
+    from pipeline.cli.display import Display
     from pipeline.cli.live_run import seconds
+    from pipeline.cli.outcome import show
     from pipeline.cli.run import How
     from pipeline.cli.run import run as run_all
 

@@ -15,6 +15,7 @@ from pipeline.registry import Registry
 from pipeline.seal import Seal
 from pipeline.settings import variables
 from stages.decoder.cameras import Cameras
+from stages.decoder.pace import Pace, most_readers
 from stages.decoder.recordings import Recordings
 from stages.decoder.removal import Terms
 from stages.decoder.room import Room
@@ -32,13 +33,16 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
     budget, wanted = plan(settings.memory_mb, ring_folder(settings)), settings.decoder
     recordings = wanted.recordings
     most = wanted.max_sources if wanted.serves else 0
-    room = Room(settings.flow, budget, min(wanted.parallel, len(recordings)), most)
+    parallel = None if wanted.parallel == "auto" else wanted.parallel
+    readers = most_readers(parallel, len(recordings)) if recordings else 0
+    room = Room(settings.flow, budget, readers, most)
     broker, store = open_broker(settings), open_store(settings)
     try:
         for removed in store.sweep():
             structlog.get_logger().info("swept", removed=removed)
         cameras = _cameras(settings, broker, store, room) if most else None
-        Decoder(Recordings(broker, store, room, settings.name, stop), cameras, stop).run(recordings)
+        pace = Pace(parallel, readers)
+        Decoder(Recordings(broker, store, room, settings.name, stop, pace), cameras, stop).run(recordings)
     finally:
         store.close()
         broker.close()

@@ -3,10 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from typing import Final, Protocol
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 
@@ -17,6 +17,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.memory import SPARE_SLOTS
 from stages.decoder.epoch import Epoch, EpochOver
+from stages.decoder.pace import Pace
 from stages.decoder.room import Room
 from stages.decoder.sizes import PictureSizes
 from stages.decoder.source import VideoSource
@@ -25,6 +26,7 @@ LEASE_S: Final = 5.0
 """A decoder that says nothing for so long has lost its source to another one."""
 _CLAIM_POLL_S: Final = 0.3
 _READY_POLL_S: Final = 0.02
+_LOOK_S: Final = 0.1
 
 
 class Opener(Protocol):
@@ -34,50 +36,73 @@ class Opener(Protocol):
     def address(self) -> str:
         """Where it is, for people."""
 
+    @property
+    def size(self) -> int:
+        """Of the file, bytes; 0 if unknown."""
+
     def build(self) -> VideoSource:
         """Open the source."""
+
+
+Named: TypeAlias = tuple[str, Opener]
+"""A source's name and its settings."""
 
 
 class Recordings:
     """Decodes recordings, so many at a time, each under a lease so that other decoders leave it alone."""
 
-    def __init__(self, broker: Broker, store: FrameStore, room: Room, owner: str, stop: threading.Event) -> None:
+    def __init__(
+        self, broker: Broker, store: FrameStore, room: Room, owner: str, stop: threading.Event, pace: Pace
+    ) -> None:
         self._broker = broker
         self._store = store
         self._room = room
         self._owner = owner
         self._stop = stop
+        self._pace = pace
+        self._waiting: deque[Named] = deque()
+        self._reading: dict[str, Epoch] = {}
 
-    def run(self, sources: Sequence[tuple[str, Opener]]) -> None:
+    def run(self, sources: Sequence[Named]) -> None:
         """Return when all are finished, or when told to stop.
 
         Raises:
             DetstreamError: the first error that made a source impossible to follow.
         """
-        if not sources:
-            return
-        waiting = deque(sources)
-        with ThreadPoolExecutor(self._room.recordings, "source") as threads:
-            for task in [threads.submit(self._work, waiting) for _ in range(self._room.recordings)]:
+        self._waiting.extend(sources)
+        with ThreadPoolExecutor(self._room.recordings or 1, "source") as threads:
+            try:
+                self._keep_busy(threads)
+            except BaseException:
+                self._stop.set()
+                raise
+
+    def _keep_busy(self, threads: ThreadPoolExecutor) -> None:
+        tasks: set[Future[None]] = set()
+        looked_s = 0.0
+        while (self._waiting or tasks) and not self._stop.is_set():
+            while self._waiting and len(tasks) < self._pace.readers:
+                tasks.add(threads.submit(self._take, self._waiting.popleft()))
+                self._announce_next()
+            over, tasks = wait(tasks, _LOOK_S, FIRST_COMPLETED)
+            for task in over:
                 task.result()
+            if time.monotonic() - looked_s >= _LOOK_S:
+                looked_s = time.monotonic()
+                self._pace.look([epoch.waits for epoch in list(self._reading.values())])
 
-    def _work(self, waiting: deque[tuple[str, Opener]]) -> None:
-        try:
-            while waiting and not self._stop.is_set():
-                self._take(waiting)
-        except BaseException:
-            self._stop.set()
-            raise
+    def _announce_next(self) -> None:
+        """Let those who must see each frame open their outputs of the next one, while this one is read."""
+        for name, opener in list(self._waiting)[: self._pace.readers]:
+            standing = (ledger := Ledger(self._broker, name)).read()
+            if not standing.fields:
+                ledger.announce(opener.address, opener.size)
 
-    def _take(self, waiting: deque[tuple[str, Opener]]) -> None:
-        """Follow the next source; one that another decoder follows goes to the end of the line."""
-        try:
-            name, opener = waiting.popleft()
-        except IndexError:  # another thread was faster
-            return
-        if not self._followed(name, opener):
-            waiting.append((name, opener))
+    def _take(self, source: Named) -> None:
+        """Follow a source; one that another decoder follows goes to the end of the line."""
+        if not self._followed(*source):
             self._stop.wait(_CLAIM_POLL_S)
+            self._waiting.append(source)
 
     def _followed(self, name: str, opener: Opener) -> bool:
         """Return whether the source needs nobody any more; False if another decoder has it."""
@@ -85,19 +110,19 @@ class Recordings:
         while not self._stop.is_set() and not ledger.read().finished(self._room.flow.required):
             if not self._broker.lease(lease, self._owner, LEASE_S):
                 return False
-            if self._expected(ledger, opener.address):
+            if self._expected(ledger, opener):
                 self._epoch(ledger, opener)
         self._broker.release(lease, self._owner)
         return True
 
-    def _expected(self, ledger: Ledger, address: str) -> bool:
+    def _expected(self, ledger: Ledger, opener: Opener) -> bool:
         """Return whether all who must see each frame have said where they are, told again that it is about to begin.
 
         They may have an output of it from before, and a broker that knows nothing of that.
         """
         if ledger.read().ready(self._room.flow.required):
             return True
-        ledger.announce(address)
+        ledger.announce(opener.address, opener.size)
         self._stop.wait(_READY_POLL_S)
         return False
 
@@ -134,8 +159,17 @@ class Recordings:
             window = self._room.window(sizes.slot_bytes)
             writer = self._store.create(source, epoch.number, window + SPARE_SLOTS, sizes.slot_bytes)
             with closing(writer), epoch.fenced():
-                epoch.decode(video, writer, sizes, window)
+                with self._counted(source, epoch):
+                    epoch.decode(video, writer, sizes, window)
                 epoch.wait_until_finished()
+
+    @contextmanager
+    def _counted(self, source: str, epoch: Epoch) -> Iterator[None]:
+        self._reading[source] = epoch
+        try:
+            yield
+        finally:
+            del self._reading[source]
 
 
 class _Lease:

@@ -1,6 +1,7 @@
 """The decoder's settings."""
 
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -19,9 +20,8 @@ class NamedSource(Section):
 
 
 def _distinct(sources: tuple[NamedSource, ...]) -> tuple[NamedSource, ...]:
-    names = [named.name for named in sources]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(named.name for named in sources).items():
+        if count > 1:
             raise ValueError(f"two sources are named {name!r}: give each its own name")
     return sources
 
@@ -30,8 +30,8 @@ class DecoderSettings(Section):
     """What one decoder process reads."""
 
     sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
-    parallel: int = Field(default=2, ge=1, le=64)
-    """Recordings open at once: one is decoded while the end of another one is still being written."""
+    parallel: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+    """Recordings read at once; `auto`: as many as keep the detectors busy."""
     max_sources: int = Field(default=16, ge=1, le=1000)
     """Cameras that one decoder takes; those that are left go to other decoders."""
     lease_s: float = Field(default=10.0, ge=1, le=600)

@@ -38,6 +38,14 @@ class FileSource(BaseModel):
         """Where it is."""
         return str(self.path)
 
+    @property
+    def size(self) -> int:
+        """Of the file, bytes; 0 if it is not there."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
     def build(self) -> "Recording":
         """Open it.
 

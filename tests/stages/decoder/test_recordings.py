@@ -17,6 +17,7 @@ from pipeline.messages import EndOfSource, FrameMeta
 from pipeline.settings import FlowSettings
 from pipeline.wire import decode
 from stages.decoder import recordings
+from stages.decoder.pace import Pace
 from stages.decoder.recordings import Recordings
 from stages.decoder.room import Room
 from stages.decoder.source import SourceFacts
@@ -33,6 +34,7 @@ _PAUSE_S: Final = 0.005
 class Opener:
     make: Callable[[], SyntheticVideo]
     address: str = "synthetic"
+    size: int = 1000
     videos: list[SyntheticVideo] = field(default_factory=list)
 
     def build(self) -> SyntheticVideo:
@@ -59,7 +61,8 @@ class Site:
         for source in sources:
             if not self.ledger(source).read().ready(FLOW.required):
                 self.ledger(source).write({"done.annotator": -1})
-        decoder = Recordings(self.broker, self.store, room, owner, self.stops[-1])
+        pace = Pace(parallel, parallel)
+        decoder = Recordings(self.broker, self.store, room, owner, self.stops[-1], pace)
         return self._pool.submit(decoder.run, list(sources.items()))
 
     def ledger(self, source: str) -> Ledger:

@@ -12,6 +12,7 @@ from pipeline.ledger import Ledger
 from stages.decoder import recordings as recordings_module
 from stages.decoder import stage
 from stages.decoder.cameras import Cameras
+from stages.decoder.pace import Pace
 from stages.decoder.recordings import Opener, Recordings
 from stages.decoder.room import Room
 from stages.decoder.stage import Decoder
@@ -23,7 +24,7 @@ from tests.stages.synthetic import SyntheticVideo
 class Clip:
     """A recording of so many frames, or one for which there is no memory."""
 
-    address = "clip"
+    address, size = "clip", 1000
 
     def __init__(self, length: int, error: Exception | None = None) -> None:
         self._length, self._error = length, error
@@ -42,7 +43,7 @@ class House:
 
     def start(self, cameras: Cameras | None, **clips: Opener) -> Future[None]:
         room = Room(self.yard.flow, self.yard.budget, 2, 4)
-        recordings = Recordings(self.yard.broker, self.yard.store, room, "one", self.stop)
+        recordings = Recordings(self.yard.broker, self.yard.store, room, "one", self.stop, Pace(2, 2))
         return self._pool.submit(Decoder(recordings, cameras, self.stop).run, list(clips.items()))
 
     def is_decoded(self, clip: str, frames: int) -> bool:
