@@ -173,4 +173,6 @@ def _rate(standing: Standing) -> float:
 
 
 def _total(standing: Standing) -> int | None:
-    return standing.frames if standing.frames is not None else standing.number("expected", 0) or None
+    if standing.frames is not None:
+        return standing.frames
+    return standing.number("expected", 0) or standing.number("about", 0) or None

@@ -169,4 +169,6 @@ def _facts_fields(facts: SourceFacts) -> dict[str, str | int | float]:
     fields: dict[str, str | int | float] = {"width": facts.width, "height": facts.height, "fps": facts.fps}
     if facts.frames:
         fields["expected"] = facts.frames
+    if facts.about:
+        fields["about"] = facts.about
     return fields | {"codec": facts.codec}

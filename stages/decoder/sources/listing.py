@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError
+from stages.decoder.folder import SUFFIXES, is_video, natural, videos_in
 from stages.decoder.live.address import is_live, titled
 
-_SUFFIXES: Final = frozenset(
-    ".3gp .264 .265 .asf .avi .flv .gif .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
-    ".webm .wmv".split()
-)
 _LONGEST_NAME: Final = 90  # settings take 100: room for a number
 
 
@@ -110,10 +107,9 @@ def _paths(text: str) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    inside = (path for path in folder.rglob("*") if not any(part[0] == "." for part in path.relative_to(folder).parts))
-    found = sorted((path for path in inside if path.suffix.lower() in _SUFFIXES and path.is_file()), key=_natural)
+    found = videos_in(folder)
     if not found:
-        raise ConfigError(f"{folder} is a folder without videos ({', '.join(sorted(_SUFFIXES)[:8])}, …): name another")
+        raise ConfigError(f"{folder} is a folder without videos ({', '.join(sorted(SUFFIXES)[:8])}, …): name another")
     return found
 
 
@@ -123,16 +119,10 @@ def _matches(pattern: str) -> list[Path]:
         raise ConfigError(f"{shown} does not exist: check the path")
     names = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 - Path's takes no absolute pattern
     matches = map(Path, names)
-    files = sorted((path for path in matches if path.is_file()), key=_natural)
+    files = sorted((path for path in matches if path.is_file()), key=natural)
     if not files:
         raise ConfigError(f"no file matches {pattern!r}: check the pattern")
-    return [path for path in files if path.suffix.lower() in _SUFFIXES] or files
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Return a key that sorts cam2 before cam10."""
-    pieces = re.findall(r"\d+|\D+", str(path))
-    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+    return [*filter(is_video, files)] or files
 
 
 def _without_repeats(wanted: Sequence[tuple[str | None, Path]]) -> list[tuple[str | None, Path]]:
