@@ -15,10 +15,14 @@ _CROWDED: Final = 0.95
 """Shares of the last looks; between them lies what is as it should be."""
 
 
-def most_readers(parallel: int | None, recordings: int) -> int:
-    """Return how many recordings may be open at once: as many as wished, or as the machine can use."""
+def most_readers(parallel: int | None, recordings: int, *, watched: bool = False) -> int:
+    """Return how many recordings may be open at once: as many as wished, or as the machine can use; 0 if none is there.
+
+    `watched`: there may be more later.
+    """
     cores = len(os.sched_getaffinity(0))
-    return min(parallel or min(cores + _SPARE_READERS, _MOST), max(recordings, 1))
+    most = parallel or min(cores + _SPARE_READERS, _MOST)
+    return most if watched else min(most, recordings)
 
 
 class Pace:
@@ -26,8 +30,8 @@ class Pace:
 
     def __init__(self, parallel: int | None, most: int) -> None:
         """`parallel` are to read, at all times, unless it is None; else `most` at most."""
-        self._fixed, self._most = parallel is not None, most
-        self.readers = most if self._fixed else min(_FIRST, most)
+        self._fixed, self.most = parallel is not None, max(most, 1)
+        self.readers = self.most if self._fixed else min(_FIRST, self.most)
         """So many are to read now."""
         self._looks: list[float] = []
 
@@ -42,6 +46,6 @@ class Pace:
         crowded = self._looks.count(1.0) / len(self._looks)
         self._looks.clear()
         if starved >= _STARVED:
-            self.readers = min(self.readers + 1, self._most)
+            self.readers = min(self.readers + 1, self.most)
         elif crowded >= _CROWDED:
-            self.readers = max(self.readers - 1, min(_FIRST, self._most))
+            self.readers = max(self.readers - 1, min(_FIRST, self.most))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -21,6 +21,8 @@ from stages.decoder.picture import Scaler, upright_size
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Sampling
 from stages.decoder.source import Decoded, SourceFacts
+
+_PIECE: Final = 1 << 22
 
 
 class FileSource(Sampling):
@@ -51,6 +53,16 @@ class FileSource(Sampling):
             return sum(path.stat().st_size for path in self.files)
         except OSError:
             return 0
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield what is in its files, one behind the other, piece by piece.
+
+        Raises:
+            OSError: one can't be read.
+        """
+        for path in self.files:
+            with path.open("rb") as file:
+                yield from iter(partial(file.read, _PIECE), b"")
 
     def build(self) -> "Recording":
         """Open it.
