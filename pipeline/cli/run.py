@@ -182,11 +182,11 @@ def _report(source: Mapping[str, Any]) -> SourceReport:
     return SourceReport(**fields | {"files": tuple(source["files"])})
 
 
-def _files(settings: RunSettings, source: str) -> Sequence[Path]:
+def _files(settings: RunSettings, stem: str, source: str = "") -> Sequence[Path]:
     output = settings.annotator.output
-    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, source)]
+    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, stem, source)]
 
 
 def _segments(settings: RunSettings, broker: Broker, source: str) -> list[str]:
     segments = json.loads(Ledger(broker, source).read().text("segments") or "[]")
-    return [str(path) for segment in segments for path in _files(settings, segment) if path.exists()]
+    return [str(path) for segment in segments for path in _files(settings, segment, source) if path.exists()]

@@ -41,6 +41,10 @@ _Motion = Annotated[
 ]
 _Duration = Annotated[str | None, typer.Option(help="End after a time: 90s, 10m, 1h. [default: cameras never end]")]
 _Video = Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", help="Outputs: any of jsonl,mp4,parquet,coco,report. [default: jsonl,mp4]"),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, where its outputs are.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")]
@@ -64,6 +68,7 @@ def run(
     motion: _Motion = None,
     duration: _Duration = None,
     video: _Video = True,
+    formats: _Format = None,
     as_json: _Json = False,
     resume: _Resume = False,
     force: _Force = False,
@@ -75,7 +80,7 @@ def run(
 
     network = (model, engine, imgsz, half, int8)
     looked_at = (conf, iou, names, classes, video)
-    options = RunOptions(tuple(sources or ()), output, config, *network, detectors, *looked_at, fps=fps, motion=motion)
+    options = RunOptions(tuple(sources or ()), output, config, *network, detectors, *looked_at, formats, fps, motion)
     how = {"detectors": detectors, "force": force, "resume": resume, "duration": duration}
     raise typer.Exit(_run(options, stop, how, as_json=as_json))
 
