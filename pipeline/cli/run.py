@@ -15,6 +15,7 @@ from pipeline.cli.config import RunSettings, write
 from pipeline.cli.display import Display
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
+from pipeline.cli.report import NAME, write_report
 from pipeline.cli.run_facts import asked, facts_of
 from pipeline.cli.run_place import End, run_folder, with_redis
 from pipeline.cli.run_state import RunState
@@ -100,7 +101,9 @@ def _begun(settings: RunSettings, how: How) -> RunState:
         if own:
             raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
         if recordings:  # a camera's outputs are named by their time: nothing of an earlier run is lost
-            state.begin(asked(settings), [output / "manifest.json", *wanted], resume=how.resume, force=how.force)
+            state.begin(
+                asked(settings), [output / "manifest.json", output / NAME, *wanted], resume=how.resume, force=how.force
+            )
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise ConfigError(f"output folder {output}: can't be written to: {error.strerror}") from error
@@ -170,6 +173,8 @@ def _closed(
     """Write the manifest, and forget how to go on if there is nothing left to do."""
     try:
         write_manifest(settings.annotator.output, written)
+        if any(sink.kind == "report" for sink in settings.annotator.sinks):
+            write_report(settings.annotator.output, written)
     except SinkError as failure:
         return replace(outcome, error=outcome.error or str(failure)), written
     if len(list(state.records())) == len(settings.decoder.recordings):

@@ -13,7 +13,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
-from pipeline.errors import SinkError
+from pipeline.errors import SinkError, SourceError
 from stages.annotator.fragments import TICKS_A_SECOND, Fragment
 from stages.annotator.sink import Counts
 from stages.annotator.sound import Sound, Span, left_out, opened
@@ -70,6 +70,21 @@ def finished(target: Path) -> tuple[Counts, int] | None:
         if found := re.fullmatch(pattern, container.metadata.get("comment", "")):
             return Counts(int(found["frames"]), int(found["failed"])), int(found["last"])
     raise SinkError(f"{target} exists and is not a video that detstream made: remove it, or choose another folder")
+
+
+def shown_at(video: Path) -> Iterator[float]:
+    """Yield when each picture of a video that we made is shown, seconds, without decoding it.
+
+    Raises:
+        SourceError: it can't be read, or not to its end.
+    """
+    try:
+        with av.open(f"file:{video}") as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size and packet.pts is not None:
+                    yield float(packet.pts * packet.time_base)
+    except (FFmpegError, IndexError) as error:
+        raise SourceError(f"{video} can't be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _with_sound(pictures: Pictures, target: Path, recording: Path) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stages.annotator.lines import shown_s
 from stages.annotator.spans import Span, clock
 
-_BINS: Final = 480
+_BINS: Final = 240
 _MOST_CLASSES: Final = 8
 _INCHES: Final = (13.0, 3.2)
 _DPI: Final = 100
@@ -52,7 +52,9 @@ class Timeline:
         at_s = (bins + 0.5) / _BINS * self._span.length_s
         for number, (name, counts) in enumerate(self._shown().items()):
             colour = "#999999" if name == _OTHERS else f"C{number}"
-            axes.plot(at_s, counts[bins] / self._frames[bins], drawstyle="steps-mid", color=colour, label=name, lw=1.4)
+            mean = counts[bins] / self._frames[bins]
+            axes.plot(at_s, mean, drawstyle="steps-mid", color=colour, label=name, lw=1.4)
+            axes.fill_between(at_s, mean, step="mid", color=colour, alpha=0.12, lw=0)
         self._mark_failed(axes)
         self._label(axes, title)
         figure.savefig(path, format="png", metadata={"Software": None})

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
@@ -181,6 +181,15 @@ def origin(first_s: float) -> int:
     """
     first = round(first_s * TICKS_A_SECOND)
     return 0 if 0 <= first <= _LONGEST_OFFSET else first
+
+
+def ticks_of(times_s: Iterable[float]) -> Iterator[int]:
+    """Yield when pictures of these times are shown in a video, ticks; a clock that jumps back makes no two one."""
+    zero, before = None, -1
+    for time_s in times_s:
+        zero = origin(time_s) if zero is None else zero
+        before = max(round(time_s * TICKS_A_SECOND) - zero, before + 1)
+        yield before
 
 
 def _shown_s(frame: FrameMeta) -> float:
