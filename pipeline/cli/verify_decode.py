@@ -1,9 +1,8 @@
 """Whether a recording, decoded anew, has the frames that an output tells of."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -28,7 +27,8 @@ def decoded_anew(subject: Subject, rows: Iterable[Row], settings: Mapping[str, A
         if row is None or frame is None:
             continue
         if row.seq != frame.seq or abs(row.pts_s - round(frame.pts_s, 6)) > _SAME_S:
-            yield f"decoded anew, frame {frame.seq} is at {frame.pts_s:.6f} s; frame {row.seq} at {row.pts_s} s is written"
+            written = f"frame {row.seq} at {row.pts_s} s is written"
+            yield f"decoded anew, frame {frame.seq} is at {frame.pts_s:.6f} s; {written}"
         elif frame.error is not None and row.status == "ok":
             yield f"decoded anew, frame {frame.seq} {frame.error}; it is written as ok"
     if had != wanted:
@@ -48,10 +48,7 @@ def _frames(source: FileSource, errors: list[str]) -> Iterator[Decoded]:
 
 def _source(subject: Subject, settings: Mapping[str, Any]) -> FileSource:
     """Return how the recording was decoded; as usual if the settings don't say so."""
-    try:
-        recordings = dict(DecoderSettings(**settings.get("decoder", {})).recordings)
-        if subject.name in recordings:
-            return recordings[subject.name]
-    except ValidationError:
-        pass
-    return FileSource(path=Path(subject.record["path"]))
+    source = FileSource(path=subject.recording)
+    with suppress(ValidationError):
+        source = dict(DecoderSettings(**settings.get("decoder", {})).recordings).get(subject.name, source)
+    return source.model_copy(update={"path": subject.recording})

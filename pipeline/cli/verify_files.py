@@ -31,7 +31,7 @@ def recording(subject: Subject, tell: Callable[[int], None]) -> Iterator[str]:
     seen: Mapping[str, Any] | None = subject.record.get("recording")
     if seen is None:
         return
-    path, sha256 = Path(subject.record["path"]), subject.record.get("sha256")
+    path, sha256 = subject.recording, subject.record.get("sha256")
     try:
         found = path.stat()
         if found.st_size != seen["bytes"]:

@@ -7,12 +7,13 @@ from typing import Any, Final, TypeAlias
 
 from pipeline.cli.verify_subject import Subject
 from stages.annotator.derived import Row
+from stages.annotator.fragments import TICKS_A_SECOND
 from stages.annotator.lines import read_fields, row_of
 from stages.annotator.remux import shown_at
 from stages.annotator.sinks.coco import CocoSink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.sinks.parquet import ParquetSink
-from stages.annotator.sinks.video import TICKS_A_SECOND, VideoSink, ticks_of
+from stages.annotator.sinks.video import VideoSink, ticks_of
 
 Rows: TypeAlias = Callable[[], Iterable[Row]]
 """Reads an output anew."""
@@ -51,7 +52,8 @@ def numbering(what: str, rows: Iterable[Row], record: Mapping[str, Any]) -> Iter
         counts["detections"] += len(row.objects)
     for name, count in counts.items():
         if count != record[name]:
-            yield f"{what}: has {count:,} {'frames failed' if name == 'failed' else name}, the manifest {record[name]:,}"
+            unit = "failed frames" if name == "failed" else name
+            yield f"{what}: has {count:,} {unit}, not {record[name]:,} as in the manifest"
 
 
 def agreement(what: str, rows: Iterable[Row], truth: str, true_rows: Iterable[Row]) -> Iterator[str]:
@@ -82,17 +84,30 @@ def video(subject: Subject, rows: Iterable[Row]) -> Iterator[str]:
         yield f"{path.name}: has {shown:,} frames, not {wanted:,}"
 
 
+def video_alone(subject: Subject) -> Iterator[str]:
+    """Yield what can be said of an annotated video that nothing tells the times of.
+
+    Raises:
+        SourceError: it can't be read to its end.
+    """
+    path = VideoSink().outputs(subject.folder, subject.name)[0]
+    shown, wanted = sum(1 for _ in shown_at(path)), subject.record["frames"]
+    if shown != wanted:
+        yield f"{path.name}: has {shown:,} frames, not {wanted:,}"
+
+
 def _lines(path: Path) -> Iterator[Row]:
     """Yield what lines tell.
 
     Raises:
         ValueError: one is not whole.
     """
-    end = number = 0
-    for number, (end, fields) in enumerate(read_fields(path), 1):
+    whole = count = 0
+    for end, fields in read_fields(path):
         yield row_of(fields)
-    if end != path.stat().st_size:
-        raise ValueError(f"line {number + 1} is damaged")
+        whole, count = end, count + 1
+    if whole != path.stat().st_size:
+        raise ValueError(f"line {count + 1} is damaged")
 
 
 def _frames(first: int, last: int) -> str:

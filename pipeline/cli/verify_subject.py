@@ -37,6 +37,11 @@ class Subject:
         found: Mapping[str, Mapping[str, Any]] = self.record.get("checks") or {}
         return found
 
+    @property
+    def recording(self) -> Path:
+        """Where the recording is, or was."""
+        return Path((self.record.get("recording") or self.record)["path"])
+
     def made(self, paths: Sequence[Path]) -> bool:
         """Return whether outputs are among those that were made."""
         return all(path.relative_to(self.folder).as_posix() in self.checks for path in paths)

@@ -46,7 +46,7 @@ def work_s(run: Run, *, decode: bool) -> float:
 def verify(run: Run, tell: Tell, *, decode: bool) -> Iterator[Verified]:
     """Yield what is found of each source of a run."""
     for subject in run.subjects:
-        findings = tuple(_findings(subject, run.settings, tell, decode=decode)) if subject.done else ()
+        findings = tuple(_Source(subject, run.settings, tell).findings(decode=decode)) if subject.done else ()
         record = subject.record
         verdict: Verdict = "wrong" if findings else "proved"
         if not subject.done:
@@ -56,44 +56,51 @@ def verify(run: Run, tell: Tell, *, decode: bool) -> Iterator[Verified]:
         yield Verified(subject.name, verdict, str(record["status"]), *counts, findings)
 
 
-def _findings(subject: Subject, settings: Mapping[str, Any], tell: Tell, *, decode: bool) -> Iterator[str]:
-    def told(count: int) -> None:
-        tell(f"{subject.name}: checksums", count * _BYTE_S)
+class _Source:
+    """One source that is finished, on its way through all that can be compared."""
 
-    missing = list(files.outputs(subject, told))
-    yield from missing
-    yield from _limited(files.recording(subject, told))
-    if subject.record["status"] not in ("ok", "failed") or (
-        subject.record["status"] == "failed" and not subject.record["error"]
-    ):
-        yield f"is {subject.record['status']}, and nothing says why"
-    yield from _of_frames(subject, settings, tell, decode=decode)
+    def __init__(self, subject: Subject, settings: Mapping[str, Any], tell: Tell) -> None:
+        self._subject, self._settings, self._tell = subject, settings, tell
+        self._tables = frames.tables(subject)
 
+    def findings(self, *, decode: bool) -> Iterator[str]:
+        """Yield all that is wrong with it."""
+        yield from files.outputs(self._subject, self._read)
+        yield from files.recording(self._subject, self._read)
+        record = self._subject.record
+        if record["status"] != "ok" and not (record["status"] == "failed" and record["error"]):
+            yield f"is {record['status']}, and nothing says why"
+        sound = []
+        for name in self._tables:
+            wrong = list(_readable(name, frames.numbering(name, self._rows(name), record)))
+            yield from wrong
+            sound += [] if wrong else [name]
+        if sound:
+            yield from self._compared(sound[0], decode=decode)
+        elif _has_video(self._subject):
+            yield from _readable("video", frames.video_alone(self._subject))
 
-def _of_frames(subject: Subject, settings: Mapping[str, Any], tell: Tell, *, decode: bool) -> Iterator[str]:
-    tables = frames.tables(subject)
-    if not tables:
-        return
-    truth = next(iter(tables))
+    def _compared(self, truth: str, *, decode: bool) -> Iterator[str]:
+        """Yield where others differ from an output that is in order by itself."""
+        for name in [name for name in self._tables if name != truth]:
+            yield from _readable(name, frames.agreement(name, self._rows(name), truth, self._rows(truth)))
+        if _has_video(self._subject):
+            yield from _readable("video", frames.video(self._subject, self._rows(truth)))
+        if decode:
+            rows = self._rows(truth, _FRAME_S)
+            yield from _readable(truth, decoded_anew(self._subject, rows, self._settings))
 
-    def rows(name: str) -> Iterator[Row]:
-        for row in tables[name]():
-            tell(f"{subject.name}: {name}", _ROW_S)
+    def _read(self, count: int) -> None:
+        self._tell(f"{self._subject.name}: checksums", count * _BYTE_S)
+
+    def _rows(self, name: str, each_s: float = 0.0) -> Iterator[Row]:
+        for row in self._tables[name]():
+            self._tell(f"{self._subject.name}: {name}", _ROW_S + each_s)
             yield row
 
-    def decoded() -> Iterator[Row]:
-        for row in rows(truth):
-            tell(f"{subject.name}: decoded anew", _FRAME_S)
-            yield row
 
-    for name in tables:
-        yield from _readable(name, frames.numbering(name, rows(name), subject.record))
-        if name != truth:
-            yield from _readable(name, frames.agreement(name, rows(name), truth, rows(truth)))
-    if subject.made(VideoSink().outputs(subject.folder, subject.name)[:1]):
-        yield from _readable("video", frames.video(subject, rows(truth)))
-    if decode:
-        yield from _readable(truth, decoded_anew(subject, decoded(), settings))
+def _has_video(subject: Subject) -> bool:
+    return subject.made(VideoSink().outputs(subject.folder, subject.name)[:1])
 
 
 def _readable(what: str, findings: Iterable[str]) -> Iterator[str]:
@@ -123,5 +130,5 @@ def _limited(findings: Iterable[str]) -> Iterator[str]:
 
 def _frames_s(subject: Subject, *, decode: bool) -> float:
     count, tables = int(subject.record["frames"]), len(frames.tables(subject))
-    passes = max(3 * tables - 1, 0) + bool(subject.made(VideoSink().outputs(subject.folder, subject.name)[:1])) + decode
+    passes = max(3 * tables - 1, 0) + _has_video(subject) + decode
     return count * (passes * _ROW_S + decode * _FRAME_S)

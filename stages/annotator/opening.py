@@ -116,11 +116,14 @@ class Opening:
 
 def _seen(recording: Path | None) -> dict[str, Any] | None:
     """Return what a recording can be known by."""
-    try:
-        found = recording.stat() if recording else None
-    except OSError:
+    if recording is None or not recording.exists():
         return None
-    return None if found is None else {"bytes": found.st_size, "changed_ns": found.st_mtime_ns}
+    found = recording.stat()
+    return {
+        "path": str(recording.resolve()),
+        "bytes": found.st_size,
+        "changed_ns": found.st_mtime_ns,
+    }
 
 
 def _completed(sink: WrittenSettings, folder: Path, segment: str) -> int:
