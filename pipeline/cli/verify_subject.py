@@ -40,7 +40,8 @@ class Subject:
     @property
     def recording(self) -> Path:
         """Where the recording is, or was."""
-        return Path((self.record.get("recording") or self.record)["path"])
+        seen = self.record.get("recording") or {}
+        return Path(seen.get("path") or self.record["path"])
 
     def made(self, paths: Sequence[Path]) -> bool:
         """Return whether outputs are among those that were made."""

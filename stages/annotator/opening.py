@@ -82,8 +82,11 @@ class Opening:
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""
         folder, sinks, finishing = self._settings.output, self._settings.written, Finishing(self._settings)
-        left = stems(folder, source)[-1:]
-        last = max((_completed(sink, folder, segment) for segment in left for sink in sinks), default=-1)
+        places: list[tuple[WrittenSettings, Path]] = [(sink, folder) for sink in sinks]
+        places += [] if finishing.shown else [(JsonlSink(), finishing.lines_folder)]
+        last = max(
+            (_completed(sink, place, stem) for sink, place in places for stem in stems(place, source)[-1:]), default=-1
+        )
         openers: dict[str, OpenSink] = {sink.kind: partial(sink.build, folder) for sink in sinks}
         if not finishing.shown:
             openers["journal"] = partial(JsonlSink().build, finishing.lines_folder)

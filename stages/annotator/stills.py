@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import av
 import numpy as np
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
@@ -20,6 +20,8 @@ Still: TypeAlias = NDArray[np.uint8] | None
 """BGR (H, W, 3), None where there is none."""
 
 _SAME_S: Final = 2e-3
+_EARLIER_S: Final = (0.0, 3.0, 30.0)
+"""By how much to begin earlier, if it must be."""
 
 
 class Pending:
@@ -42,6 +44,7 @@ def stills(finished: Finished, wanted: Sequence[Mapping[str, Any]], width: int) 
         yield from (None for _ in wanted)
         return
     with container:
+        container.flags &= ~cast(int, Flags.gen_pts.value)  # as the decoder does, else AVI's are a frame late
         offset_s = _first_s(container) - shown_s(ends[0]) if annotated else 0.0
         for fields in wanted:
             yield from _still(container, fields, offset_s, width, drawn=bool(annotated))
@@ -64,11 +67,16 @@ def _still(
 
 
 def _frames_from(container: InputContainer, at_s: float) -> Iterator[VideoFrame]:
-    """Yield frames from the keyframe before a time on."""
+    """Yield frames from a keyframe before a time on; a container without an index may lead to one behind it."""
     stream = container.streams.video[0]
-    assert stream.time_base is not None
-    container.seek(int(at_s / stream.time_base), stream=stream, backward=True)
-    yield from container.decode(stream)
+    for earlier_s in _EARLIER_S:
+        container.seek(int(max(at_s - earlier_s, 0.0) / (stream.time_base or 1)), stream=stream, backward=True)
+        frames = container.decode(stream)
+        first = next(frames, None)
+        if first is not None and (_time_s(first) < at_s + _SAME_S or earlier_s == _EARLIER_S[-1]):
+            yield first
+            yield from frames
+            return
 
 
 def _first_s(container: InputContainer) -> float:
