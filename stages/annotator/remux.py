@@ -83,8 +83,10 @@ def shown_at(video: Path) -> Iterator[float]:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None:
                     yield float(packet.pts * packet.time_base)
-    except (FFmpegError, IndexError) as error:
-        raise SourceError(f"{video} can't be read ({getattr(error, 'strerror', None) or error})") from error
+    except FFmpegError as error:
+        raise SourceError(f"{video.name} can't be read ({error.strerror})") from error
+    except IndexError as error:
+        raise SourceError(f"{video.name} has no pictures") from error
 
 
 def _with_sound(pictures: Pictures, target: Path, recording: Path) -> bool:
