@@ -4,6 +4,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -109,9 +110,10 @@ def _pictures(folder: Path, source: Mapping[str, Any]) -> Iterator[str]:
     if timeline and (folder / timeline).exists():
         data = _data("png", (folder / timeline).read_bytes())
         yield f'<img class="plot" alt="objects of each class over the time of {name}" src="{data}">\n'
-    if sheet and (folder / sheet).exists():
-        data = _data("jpeg", as_jpeg(folder / sheet, _JPEG_QUALITY))
-        yield f'<img alt="pictures of {name}" src="{data}">\n'
+    with suppress(OSError):  # it is gone, or no picture
+        if sheet:
+            data = _data("jpeg", as_jpeg(folder / sheet, _JPEG_QUALITY))
+            yield f'<img alt="pictures of {name}" src="{data}">\n'
     yield "</section>\n"
 
 
