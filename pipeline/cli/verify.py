@@ -81,11 +81,13 @@ def _conclusion(run: "Run", found: "Sequence[Verified]", *, decode: bool) -> str
     count = {verdict: sum(item.verdict == verdict for item in found) for verdict in _STYLES}
     findings = sum(len(item.findings) for item in found)
     if findings:
-        return f"{findings} findings in {count['wrong']} of {len(found)} sources"
+        return f"{findings} finding{'' if findings == 1 else 's'} in {count['wrong']} of {len(found)} sources"
     if run.unfinished or count["unfinished"]:
         done = f"{count['proved']} of {len(found)} recordings are done and proved"
         how = "go on with it by the same `detstream run` and --resume" if run.unfinished else "run them again"
         return f"{run.folder} holds an unfinished run, {done}: {how}"
+    if not count["proved"]:
+        return "there is no recording here, and what a camera has dropped nobody can count again: nothing is proved"
     frames = sum(item.frames for item in found if item.verdict == "proved")
     how = "each decoded anew and compared" if decode else "with --decode each is compared with its recording, too"
     return f"every frame once, in order, as it was written: {count['proved']} recordings, {frames:,} frames; {how}"

@@ -111,7 +111,7 @@ def test_one_line_a_finding_and_exit_code_1(spoilt: Path) -> None:
     ended = detstream("verify", spoilt)
     assert ended.code == 1
     assert re.search(r"gate +wrong +ok +40", ended.out) and re.search(r"yard +proved", ended.out)
-    assert "gate: gate.coco.json: is missing\n1 findings in 1 of 2 sources" in ended.out
+    assert "gate: gate.coco.json: is missing\n1 finding in 1 of 2 sources" in ended.out
 
 
 def _edit(change: Callable[[list[str]], object]) -> Mischief:

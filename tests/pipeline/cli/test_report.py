@@ -48,8 +48,16 @@ def test_pictures_are_there_as_long_as_there_is_room_and_failed_ones_first(tmp_p
     text = write_report(tmp_path, manifest(*sources), 2 * room).read_text()
     assert shown(text) == ["cam-0", "cam-3"]
     assert 'href="#cam-3"' in text and 'href="cam-4.timeline.png"' in text
-    assert "Pictures of 3 more recordings are beside this page" in text
+    assert "3 more timelines and contact sheets are beside this page" in text
     assert text.count("<tr>") == 6
+
+
+def test_of_a_camera_all_segments_are_shown(tmp_path: Path) -> None:
+    segments = [source(tmp_path, f"gate-20260501T12000{number}Z") for number in range(3)]
+    files = [file for segment in segments for file in segment["files"]]
+    camera = source(tmp_path, "gate", pictures=False) | {"files": files, "live": True}
+    text = write_report(tmp_path, manifest(camera)).read_text()
+    assert shown(text) == ["gate"] and text.count("<img ") == 6 and "sources ok" in text
 
 
 def test_ten_thousand_recordings_are_a_page_that_opens(tmp_path: Path) -> None:
