@@ -58,9 +58,10 @@ def _parts(folder: Path, manifest: Mapping[str, Any], most_bytes: int) -> Iterat
     left = sum(len(_stems(source)) for source in sources) - sum(map(len, shown.values()))
     if left:
         yield f'<p class="faint">{left:,} more timelines and contact sheets are beside this page, not in it.</p>\n'
-    yield "<h2>How it was run</h2>\n<details><summary>Settings, versions and machine</summary>\n<pre>"
+    yield '<div class="screen"><h2>How it was run</h2>\n'
+    yield "<details><summary>Settings, versions and machine</summary>\n<pre>"
     yield escape(json.dumps({name: value for name, value in manifest.items() if name != "sources"}, indent=2))
-    yield "</pre></details>\n"
+    yield "</pre></details></div>\n"
 
 
 def _summary(folder: Path, manifest: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ _STYLE: Final = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.5rem; max-width: 84rem; color: var(--ink); background: var(--paper);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; break-after: avoid; }
 h3 { font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 p { margin: .25rem 0; } .faint { color: var(--faint); } a { color: inherit; }
 .sums { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; padding: 0; list-style: none; }
@@ -29,7 +29,7 @@ section { margin: 0 0 1.5rem; padding: 1rem; border: 1px solid var(--line); bord
   content-visibility: auto; contain-intrinsic-size: auto 60rem; }
 img { display: block; max-width: 100%; height: auto; margin: .5rem 0; border-radius: .25rem; }
 pre { background: var(--card); padding: 1rem; border-radius: .5rem; overflow-x: auto; font-size: .85rem; }
-@media print { body { padding: 0; max-width: none; font-size: 11px; } details { display: none; }
+@media print { body { padding: 0; max-width: none; font-size: 11px; } .screen { display: none; }
   section { border: 0; padding: 0; content-visibility: visible; } thead { display: table-header-group; }
   tr { break-inside: avoid; } .wide { overflow: visible; } .plot { filter: none; } }
 """

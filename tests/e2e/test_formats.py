@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from pyarrow import parquet
 from pipeline.cli.verify_subject import read_run
 from pipeline.cli.verifying import Verified, verify
 from tests.clips import write_clip
-from tests.e2e.command import detstream
+from tests.e2e.command import Running, detstream
 from tests.e2e.fixtures import Material
 from tests.e2e.outputs import check_accounts, lines, manifest, source_in
 
@@ -37,11 +38,14 @@ def results(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Pat
     recordings.mkdir()
     for number, (name, frames) in enumerate(FRAMES.items()):
         write_clip(recordings / f"{name}.mp4", frames, first=50 * number)
-    output = folder / "results"
-    formats = ("--format", "jsonl,mp4,parquet,coco,report")
-    ended = detstream("run", recordings, "--config", settings, "--output", output, *formats)
+    ended = detstream(*command(folder, folder / "results"))
     assert ended.code == 0, ended.err
-    return output
+    return folder / "results"
+
+
+def command(folder: Path, output: Path) -> Sequence[str | Path]:
+    settings = ("--config", folder / "settings.yaml")
+    return ("run", folder / "recordings", *settings, "--output", output, "--format", "jsonl,mp4,parquet,coco,report")
 
 
 @pytest.fixture
@@ -72,6 +76,21 @@ def test_every_format_is_there_and_in_the_manifest(results: Path) -> None:
         assert sorted(source["files"]) == sorted(str(results / path) for path in source["checks"])
         assert source["frames"] == frames and source["recording"]["bytes"] > 0
     assert not [path for path in results.rglob("*") if path.name.startswith(".") or path.suffix == ".tmp"]
+
+
+def test_an_annotator_killed_while_it_makes_them_costs_nothing(results: Path, tmp_path: Path) -> None:
+    output = tmp_path / "results"
+    with Running(*command(results.parent, output)) as run:
+        run.until(lambda: list(output.rglob("*.tmp")), "an output that is being made")
+        os.kill(run.stages()["annotator"], signal.SIGKILL)
+        ended = run.wait()
+    assert ended.code == 0, ended.err
+    assert "annotator-1: died, starting again" in ended.err
+    for name in FRAMES:
+        ours, theirs = (source_in(manifest(folder), name)["checks"] for folder in (output, results))
+        encoded = (f"{name}.mp4", f"{name}.sheet.png")  # x264, begun anew, makes other bits of the same pictures
+        assert [path for path in theirs if ours[path] != theirs[path] and path not in encoded] == []
+    assert [item.findings for item in verified(output, decode=True)] == [(), ()]
 
 
 def test_the_query_in_the_readme_counts_what_the_lines_say(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
