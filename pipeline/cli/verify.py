@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.cli.verifying import Verified
 
 EXAMPLE: Final = "Example: [bold]detstream verify results/ --decode[/]"
+_MOST_ROWS: Final = 100
 _STYLES: Final = {"proved": "green", "wrong": "red", "unfinished": "yellow", "camera": "dim"}
 
 
@@ -66,15 +67,23 @@ def _show(run: "Run", found: "Sequence[Verified]", console: "Console", *, decode
     table = Table(box=None, header_style="bold")
     for heading in ("source", "verdict", "status", "frames", "files", "MB"):
         table.add_column(heading, justify="left" if heading in ("source", "verdict", "status") else "right")
-    for item in found:
+    for item in _worth_a_row(found):
         verdict = f"[{_STYLES[item.verdict]}]{item.verdict}[/]"
         numbers = (f"{item.frames:,}", str(item.files), f"{item.bytes / 1e6:,.1f}")
         table.add_row(escape(item.source), verdict, escape(item.status), *numbers)
     console.print(table)
     for item in found:
-        for finding in item.findings:
-            console.print(f"{item.source}: {finding}", markup=False, highlight=False, soft_wrap=True)
+        failed = [f"failed when it was run: {item.error}"] if item.status == "failed" and item.error else []
+        for line in (*failed, *item.findings):
+            console.print(f"{item.source}: {line}", markup=False, highlight=False, soft_wrap=True)
     console.print(_conclusion(run, found, decode=decode), markup=False, highlight=False, soft_wrap=True)
+
+
+def _worth_a_row(found: "Sequence[Verified]") -> "Sequence[Verified]":
+    """Return all sources, or, of very many, those that somebody has to look at."""
+    if len(found) <= _MOST_ROWS:
+        return found
+    return [item for item in found if item.verdict not in ("proved", "camera") or item.status != "ok"][:_MOST_ROWS]
 
 
 def _conclusion(run: "Run", found: "Sequence[Verified]", *, decode: bool) -> str:

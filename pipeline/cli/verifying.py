@@ -34,6 +34,8 @@ class Verified:
     files: int
     bytes: int
     findings: tuple[str, ...]
+    error: str | None = None
+    """Why it failed when it was run, or is not finished."""
 
 
 def work_s(run: Run, *, decode: bool) -> float:
@@ -53,7 +55,7 @@ def verify(run: Run, tell: Tell, *, decode: bool) -> Iterator[Verified]:
             verdict = "camera" if subject.live else "unfinished"
         size = sum(int(check["bytes"]) for check in subject.checks.values())
         counts = (int(record.get("frames", 0)), len(subject.checks), size)
-        yield Verified(subject.name, verdict, str(record["status"]), *counts, findings)
+        yield Verified(subject.name, verdict, str(record["status"]), *counts, findings, record.get("error"))
 
 
 class _Source:

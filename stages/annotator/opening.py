@@ -114,7 +114,10 @@ class Opening:
     def _recording(self, source: str) -> Path | None:
         """Return the recording, None if it is no file that can be read here."""
         path = Path(Ledger(self._broker, source).read().text("path"))
-        return path if path.is_file() else None
+        if path.is_file():
+            return path
+        structlog.get_logger().info("the recording is no file here: no sound of it", source=source)
+        return None
 
 
 def _seen(recording: Path | None) -> dict[str, Any] | None:

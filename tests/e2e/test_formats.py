@@ -258,6 +258,19 @@ def test_a_run_that_is_not_finished_says_how_to_go_on(spoilt: Path) -> None:
     assert "1 of 2 recordings are done and proved: go on with it" in ended.out and "--resume" in ended.out
 
 
+def test_of_ten_thousand_recordings_those_are_shown_that_somebody_has_to_look_at(tmp_path: Path) -> None:
+    counts = {"frames": 0, "failed": 0, "detections": 0, "checks": {}, "path": "a.mp4"}
+    names = {f"cam-{number:04}": {"status": "ok", "error": None} for number in range(10_000)}
+    names["cam-7777"] = {"status": "failed", "error": "is empty"}
+    names["cam-8888"] = {"status": "interrupted", "error": None}
+    sources = [{"source": name, **told, **counts} for name, told in names.items()]
+    (tmp_path / "manifest.json").write_text(json.dumps({"sources": sources}))
+    ended = detstream("verify", tmp_path)
+    assert ended.code == 1 and len(ended.out.splitlines()) == 6
+    assert "cam-7777: failed when it was run: is empty" in ended.out
+    assert "cam-8888: is interrupted, and nothing says why" in ended.out
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"sources": [1]}'])
 def test_a_folder_without_a_manifest_is_wrong_use(content: str | None, tmp_path: Path) -> None:
     if content is not None:

@@ -68,6 +68,8 @@ class ReportPictures:
         with whole(timeline) as draft:
             self._timeline.save(draft, self._title())
         yield
+        if not self._frames:
+            return
         if self._finished.video is None and self._finished.recording is None:
             structlog.get_logger().info("no contact sheet", source=self._finished.stem, why="there is no video of it")
             return
