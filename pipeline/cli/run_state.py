@@ -12,7 +12,8 @@ from typing import Any, Final
 from pipeline.errors import ConfigError, SinkError
 
 STATE_FOLDER: Final = ".detstream"
-_STATE: Final = "run.json"
+_STATE: Final = "_run.json"
+"""No source has a name that begins like this, and each has a file of its name beside it."""
 _VERSION: Final = 1
 
 

@@ -53,13 +53,13 @@ class Supervisor:
         Raises:
             ConfigError: another run uses it.
         """
-        if not self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S):
+        if not self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S):
             raise ConfigError(
                 "another `detstream run` uses this Redis database; give this one its own (redis://host/1)"
             )
         registry = Registry(self._broker)
         stale = self._broker.members(keys.SOURCES) | registry.read().keys() | set(self._plan.sources)
-        leases = [keys.lease(name) for name in (*stale, keys.TRACKER, keys.ANNOTATOR)]
+        leases = [*map(keys.lease, stale), *map(keys.role, (keys.TRACKER, keys.ANNOTATOR))]
         ledgers = [key for name in stale for key in Ledger(self._broker, name).all_keys()]
         queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW]
         self._broker.delete([*queues, keys.SOURCES, keys.STATES, keys.REGISTRY, keys.ENGINES, *leases, *ledgers])
@@ -114,7 +114,7 @@ class Supervisor:
 
     def _watch(self, standings: dict[str, Standing]) -> bool:
         if time.monotonic() - self._renewed_s > _LEASE_S / 3:
-            self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S)
+            self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S)
             self._renewed_s = time.monotonic()
         progress = sum(standing.published + 1 for standing in standings.values())
         # A camera that is away is no reason to give up, however long it is.
@@ -128,4 +128,4 @@ class Supervisor:
         """End the stages along the way of the frames, so that each one still hands on what it has."""
         for child in self.children:
             child.stop(_SINKS_PATIENCE_S if child.stage == "annotator" else _PATIENCE_S)
-        self._broker.release(keys.lease(keys.RUN), self._name)
+        self._broker.release(keys.role(keys.RUN), self._name)

@@ -1,7 +1,7 @@
 """What a run's folder holds beside the outputs, so that an output can be continued, and proved: one record a source.
 
 .detstream/
-run.json            what was asked for (written by the command)
+_run.json           what was asked for (written by the command)
 gate.tracks         the tracker's state after a frame that is durable
 gate.json           what became of the source, once it is finished
 gate.jsonl          the lines, where none are asked for as an output; removed at the end

@@ -66,7 +66,7 @@ class Annotator:
                 stop.wait(self.step() if self._in_charge() else self._stand_by())
         finally:
             self._stand_by()
-        self._broker.release(keys.lease(keys.ANNOTATOR), self._name)
+        self._broker.release(keys.role(keys.ANNOTATOR), self._name)
 
     def step(self) -> float:
         """Write what has been published since; return how long to pause before the next step, in seconds."""
@@ -119,6 +119,6 @@ class Annotator:
     def _in_charge(self) -> bool:
         if time.monotonic() - self._renewed_s < LEASE_S / 5:
             return True
-        kept = self._broker.lease(keys.lease(keys.ANNOTATOR), self._name, LEASE_S)
+        kept = self._broker.lease(keys.role(keys.ANNOTATOR), self._name, LEASE_S)
         self._renewed_s = time.monotonic() if kept else -LEASE_S
         return kept

@@ -61,7 +61,7 @@ class Tracker:
                 self.step(_BLOCK_S)
             else:
                 stop.wait(_BLOCK_S)
-        self._broker.release(keys.lease(keys.TRACKER), self._name)
+        self._broker.release(keys.role(keys.TRACKER), self._name)
 
     def step(self, block_s: float) -> None:
         """Take what detectors have sent, and publish whatever's turn it is."""
@@ -87,7 +87,7 @@ class Tracker:
     def _in_charge(self) -> bool:
         if time.monotonic() - self._renewed_s < LEASE_S / 5:
             return True
-        kept = self._broker.lease(keys.lease(keys.TRACKER), self._name, LEASE_S)
+        kept = self._broker.lease(keys.role(keys.TRACKER), self._name, LEASE_S)
         self._renewed_s = time.monotonic() if kept else -LEASE_S
         if kept and not self._leading:
             self._begin_anew()

@@ -129,5 +129,5 @@ def test_what_earlier_runs_have_left_is_cleared_but_for_the_numbers_of_epochs(pl
     left = {name for name, stream in broker.streams.items() if stream.entries}
     assert left == {"somebody-elses"}
     assert [name for name, fields in broker.hashes.items() if fields] == [keys.EPOCHS]
-    assert set(broker.leases) == {keys.lease(keys.RUN)}
+    assert set(broker.leases) == {keys.role(keys.RUN)}
     assert Ledger(broker, "gate").begin_epoch() == number + 1

@@ -147,7 +147,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_a_tracker_that_was_in_reserve_gets_back_what_it_held_when_it_was_in_charge() -> None:
     broker = MemoryBroker(clock=lambda: 0.0)
-    found, lease = scene(SEED, 4), keys.lease(keys.TRACKER)
+    found, lease = scene(SEED, 4), keys.role(keys.TRACKER)
 
     def lose() -> None:
         broker.release(lease, "one")
@@ -167,10 +167,10 @@ def test_a_tracker_that_was_in_reserve_gets_back_what_it_held_when_it_was_in_cha
 def test_a_tracker_in_reserve_publishes_nothing() -> None:
     broker = MemoryBroker(clock=lambda: 0.0)
     send(broker, *messages())
-    broker.lease(keys.lease(keys.TRACKER), "other", 60)
+    broker.lease(keys.role(keys.TRACKER), "other", 60)
     tracker(broker).run(Script(*[nothing] * 5))
     assert numbers(broker) == []
-    assert broker.leases[keys.lease(keys.TRACKER)][0] == "other"
+    assert broker.leases[keys.role(keys.TRACKER)][0] == "other"
 
 
 def test_one_in_reserve_goes_on_where_the_other_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
