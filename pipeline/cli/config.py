@@ -53,6 +53,18 @@ class RunOptions:
     video: bool = True
     fps: float | None = None
     motion: bool | None = None
+    every: int | None = None
+    from_s: float | None = None
+    to_s: float | None = None
+    join: bool = False
+    watch: tuple[Path, ...] = ()
+    parallel: str | None = None
+    hash: bool = False
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Which frames of recordings are looked at."""
+        return _given({name: getattr(self, name) for name in ("every", "fps", "from_s", "to_s")})
 
 
 def resolve(options: RunOptions) -> RunSettings:
@@ -65,7 +77,7 @@ def resolve(options: RunOptions) -> RunSettings:
     base = load(RunSettings, options.config)
     values = merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
     settings = _validated(values)
-    if not settings.decoder.sources:
+    if not settings.decoder.sources and not settings.decoder.watch.folders:
         raise ConfigError(
             "no source: name a file, a folder, a glob or a camera's URL, or list decoder.sources in the settings file"
         )
@@ -96,14 +108,23 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
     if not options.video:
         annotator["sinks"] = tuple(sink.model_dump() for sink in base.annotator.sinks if sink.kind != "video")
     values = {"detector": _given(detector), "annotator": _given(annotator)}
+    return values | {"decoder": _decoder(options)}
+
+
+def _decoder(options: RunOptions) -> dict[str, Any]:
+    decoder: dict[str, Any] = {"parallel": options.parallel, "hash": options.hash or None}
     if options.sources:
-        values["decoder"] = {"sources": tuple(_source(item, options) for item in expand_all(options.sources))}
-    return values
+        found = expand_all(options.sources, join=options.join)
+        decoder["sources"] = tuple(_source(item, options) for item in found)
+    if options.watch:
+        decoder["watch"] = {"folders": options.watch, **options.sampling}
+    return _given(decoder)
 
 
 def _source(item: NamedSource | NamedCamera, options: RunOptions) -> dict[str, Any]:
     if isinstance(item, NamedSource):
-        return {"name": item.name, "source": {"kind": "file", "path": item.path}}
+        joined = {"join": True} if item.is_joined else {}
+        return {"name": item.name, "source": {"kind": "file", "path": item.path, **joined, **options.sampling}}
     check(item.url, variables())  # what is wrong with it is said at once
     chosen = _given({"fps": options.fps, "motion": options.motion})
     return {"name": item.name, "source": {"kind": "camera", "url": item.url, **chosen}}

@@ -1,5 +1,6 @@
 """One pass over a container: each frame, and the place of each that is lost."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
 from stages.decoder.opening import frames_claimed, tagged_duration_s
+from stages.decoder.thinning import Use, Used, whole
 
-Item: TypeAlias = tuple[float, VideoFrame | str]
-"""pts_s, and the frame or why there is none."""
+Item: TypeAlias = tuple[float, VideoFrame | str | None]
+"""pts_s, and the frame or why there is none; None where it was passed over, as nobody wants it."""
 
 _TAG_SLACK_S: Final = 1.0
 
@@ -32,13 +34,20 @@ class Reading:
         frame_s: float,
         packets: "Iterator[Packet[VideoStream]] | None" = None,
         skipped: int = 0,
+        uses: "Iterator[Used] | None" = None,
     ) -> None:
         """`frame_s` is the duration of a frame where the container gives none.
 
-        `packets` are those to read, if not all of them; `skipped` of the others came before.
+        `packets` are those to read, if not all of them; `skipped` of the others came before. `uses` are those to read,
+        each with what it is for; then nobody asks whether the end is missing, as parts may be left out.
         """
         self._path, self._stream, self._frame_s = path, stream, frame_s
-        self._source = container.demux(stream) if packets is None else packets
+        self._source = uses or whole(container.demux(stream) if packets is None else packets)
+        self._is_whole = uses is None
+        self._passed: list[float] = []
+        """Times of those passed over that have not been told of."""
+        self._gap = False
+        """Whether packets were left out that the next ones would lean on, were they not of a new group."""
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
         self._lost: deque[tuple[float | None, str]] = deque()
         """pts_s where known, and why."""
@@ -52,18 +61,17 @@ class Reading:
             SourceError: the end is missing, or there was no frame at all; raised after the last item.
         """
         failure = yield from self._demuxed()
-        while self._lost:
-            yield self._lost_item()
-        if failure or self._ends_early():
+        yield from self._gone(before=float("inf"))
+        if failure or (self._is_whole and self._ends_early()):
             raise SourceError(self._shortfall(failure)) from failure
-        if not self._frames:
+        if not self._frames and (self._is_whole or not self._items):
             codec = self._stream.codec_context.name
             raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
             try:
-                packet = next(self._source, None)
+                packet, use = next(self._source, (None, Use.WHOLE))
             except FFmpegError as error:
                 yield from self._decoded(None)
                 return error
@@ -77,16 +85,32 @@ class Reading:
             if packet.is_corrupt and self._packets < self._indexed:
                 self._packets -= 1
                 continue
-            yield from self._decoded(packet)
+            yield from self._decoded(packet) if use is Use.WHOLE else self._passed_over(packet, use)
 
-    def _decoded(self, packet: "Packet[VideoStream] | None") -> Iterator[Item]:
-        """Yield what this packet, or the end, makes the decoder give."""
+    def _passed_over(self, packet: "Packet[VideoStream]", use: Use) -> Iterator[Item]:
+        """Note where the frame of a packet that nobody wants would be, and give the decoder what others lean on."""
+        if packet.pts is not None:
+            insort(self._passed, self._seconds(packet.pts))
+        if use is Use.REFERENCE:
+            yield from self._decoded(packet, needed=False)
+        elif use is Use.NONE:
+            self._gap = True
+
+    def _decoded(self, packet: "Packet[VideoStream] | None", *, needed: bool = True) -> Iterator[Item]:
+        """Yield what this packet, or the end, makes the decoder give; if not `needed`, it may leave its frame out."""
+        codec = self._stream.codec_context
+        if self._gap and packet is not None and packet.size:
+            self._gap = False
+            yield from self._decoded(None)  # only now is it known which ones were passed over before these
+            codec.flush_buffers()
+        codec.skip_frame = "DEFAULT" if needed else "NONREF"
         try:
             frames = self._stream.decode(packet)
         except EndOfFile:
             return
         except FFmpegError as error:
-            self._lose(packet, error)
+            if needed:
+                self._lose(packet, error)
             return
         for frame in frames:
             yield from self._in_order(frame)
@@ -100,16 +124,27 @@ class Reading:
         """Yield the lost ones that come before this frame, then it: a decoder errs earlier than it delivers."""
         ticks = frame.dts if frame.pts is None else frame.pts
         pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
-        while self._lost and (self._lost[0][0] is None or self._lost[0][0] < pts_s):
-            yield self._lost_item()
+        yield from self._gone(before=pts_s)
+        if self._passed and self._passed[0] == pts_s:
+            self._passed.pop(0)  # others lean on it, so here it is
         self._frames += 1
         yield self._item(pts_s, frame)
 
-    def _lost_item(self) -> Item:
-        pts_s, error = self._lost.popleft()
-        return self._item(self._next_pts_s() if pts_s is None else pts_s, error)
+    def _gone(self, before: float) -> Iterator[Item]:
+        """Yield those lost or passed over whose place is before a time."""
+        nowhere = float("inf")
+        while True:
+            lost_s = self._lost[0][0] if self._lost else nowhere
+            passed_s = self._passed[0] if self._passed else nowhere
+            if lost_s is None or (lost_s < before and lost_s <= passed_s):
+                pts_s, error = self._lost.popleft()
+                yield self._item(self._next_pts_s() if pts_s is None else pts_s, error)
+            elif passed_s < before:
+                yield self._item(self._passed.pop(0), None)
+            else:
+                return
 
-    def _item(self, pts_s: float, frame: VideoFrame | str) -> Item:
+    def _item(self, pts_s: float, frame: VideoFrame | str | None) -> Item:
         self._items += 1
         self._pts_s = pts_s
         return pts_s, frame
