@@ -153,7 +153,7 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
     write_note(folder, settings.redis.url or "", settings.secret_key or "")
     names = [item.name for item in settings.decoder.sources]
     supervisor = Supervisor(broker, Plan(config, names, how.detectors), display.log)
-    supervisor.prepare()
+    supervisor.prepare(end.stop)
     tell_decoders(broker, settings.decoder, Seal(settings.secret_key))
     recordings = [recording for _, recording in settings.decoder.recordings]
     display.begin(Work(len(recordings), sum(recording.size for recording in recordings)))

@@ -124,5 +124,16 @@ class RunState:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
+            for folder in (self._folder, self._output):
+                _sync(folder)
         except OSError as error:
             raise SinkError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Return when names made in the folder survive a loss of power: before the first output has one."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

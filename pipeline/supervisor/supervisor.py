@@ -52,6 +52,7 @@ class Supervisor:
 
     def __init__(self, broker: Broker, plan: Plan, on_log: Callable[[LogLine], None]) -> None:
         self._broker, self._plan = broker, plan
+        self._on_log = on_log
         self._name = f"run-{time.time_ns()}"
         self._renewed_s = 0.0
         stages = ["decoder", *["detector"] * plan.detectors, "tracker", "annotator"]
@@ -61,13 +62,13 @@ class Supervisor:
             for stage, number in zip(stages, numbers, strict=True)
         ]
 
-    def prepare(self) -> None:
+    def prepare(self, stop: Event) -> None:
         """Take the database for this run, and clear what earlier runs of these sources left in it.
 
         Raises:
-            ConfigError: another run uses it.
+            ConfigError: another run uses it, not just one that was killed.
         """
-        if not self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S):
+        if not self._takes(stop):
             raise ConfigError(
                 "another `detstream run` uses this Redis database; give this one its own (redis://host/1)"
             )
@@ -78,6 +79,18 @@ class Supervisor:
         queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW, keys.STATES]
         facts = [keys.SOURCES, keys.SETTLED, keys.FINISHED, keys.REGISTRY, keys.ENGINES]
         self._broker.delete([*queues, *facts, *leases, *ledgers])
+
+    def _takes(self, stop: Event) -> bool:
+        """Return whether the database is ours, after waiting for as long as a run holds it that was killed."""
+        deadline_s, told = time.monotonic() + _LEASE_S + _TICK_S, False
+        while not self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S):
+            if stop.wait(_TICK_S) or time.monotonic() > deadline_s:
+                return False
+            if not told:
+                event = "another run holds the Redis database: waiting a moment, it may have been killed"
+                self._on_log({"level": "info", "event": event, "most_s": _LEASE_S})
+            told = True
+        return True
 
     def run(self, stop: Event, on_progress: Callable[[Progress], None]) -> None:
         """Return when all sources are finished, or soon after `stop` was set; cameras are then brought to an end.

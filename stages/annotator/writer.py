@@ -45,7 +45,7 @@ class Writer:
         self._past, self._record = past, record
         self._restoring: Iterator[None] | None = None
         self._times: dict[int, float] = {}
-        self._kept_s = 0.0
+        self._kept_s, self._begun = 0.0, False
         self._kinds, self._sinks = tuple(sinks), tuple(sinks.values())
         self._ledger = Ledger(broker, source)
         self._pixels = Pixels(store, self._ledger)
@@ -144,6 +144,9 @@ class Writer:
                 image = self._pixels.of(found)
             except FramePendingError:
                 return False
+        if self._past is not None and not self._begun:
+            self._past.begin(self._fps())
+            self._begun = True
         for sink in self._sinks:
             sink.write(found, image)
         self._entries.append((found.frame.seq, entry_id))
@@ -165,7 +168,7 @@ class Writer:
         self._trim(self._durable - self._retain)
         if self._past is not None and self._flushed_s - self._kept_s > _KEEP_S:
             self._kept_s = self._flushed_s
-            self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable)
+            self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable, self._fps())
 
     def _report(self) -> None:
         done = min(sink.done for sink in self._sinks)
@@ -175,6 +178,9 @@ class Writer:
         self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()})
         self._times = {seq: pts_s for seq, pts_s in self._times.items() if seq >= done}
         self._unreported = 0
+
+    def _fps(self) -> float:
+        return float(self._ledger.read().text("fps") or 0)
 
     def _finish(self, end: EndOfSource) -> None:
         for sink in self._sinks:

@@ -44,7 +44,7 @@ class Epoch:
         self.number = ledger.begin_epoch()
         standing = ledger.read()
         self._done = standing.done(flow.required)
-        self._known, self._published = standing.known, standing.published
+        self._published = standing.published
         self.start = self._done + 1
         """The first frame whose pixels somebody needs."""
         self.anchor = standing.anchor(flow.required)
@@ -128,7 +128,7 @@ class Epoch:
 
     def _emit(self, decoded: Decoded, writer: FrameWriter, sizes: PictureSizes) -> None:
         meta = self._meta(decoded)
-        fresh = decoded.seq > self._known
+        fresh = decoded.seq > self._published
         if decoded.error is None:
             detect = decoded.scaled(*sizes.detect) if fresh else None
             writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))
