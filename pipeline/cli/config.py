@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, explain, load, merge, variables
-from stages.annotator.settings import AnnotatorSettings
+from stages.annotator.settings import AnnotatorSettings, chosen
 from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import NamedCamera, NamedSource, expand_all
 from stages.decoder.wishes import check
@@ -51,6 +51,7 @@ class RunOptions:
     names: str | None = None
     classes: str | None = None
     video: bool = True
+    formats: str | None = None
     fps: float | None = None
     motion: bool | None = None
     every: int | None = None
@@ -105,8 +106,11 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
     if options.classes:
         detector["classes"] = tuple(item.strip() for item in options.classes.split(",") if item.strip())
     annotator: dict[str, Any] = {"output": options.output}
-    if not options.video:
-        annotator["sinks"] = tuple(sink.model_dump() for sink in base.annotator.sinks if sink.kind != "video")
+    sinks = tuple(sink.model_dump() for sink in base.annotator.sinks)
+    if options.formats is not None:
+        sinks = chosen(options.formats, base.annotator.sinks)
+    if options.formats is not None or not options.video:
+        annotator["sinks"] = tuple(sink for sink in sinks if options.video or sink["kind"] != "video")
     values = {"detector": _given(detector), "annotator": _given(annotator)}
     return values | {"decoder": _decoder(options)}
 

@@ -17,6 +17,7 @@ from pipeline.cli.config import RunSettings, write
 from pipeline.cli.display import Display, Work
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
+from pipeline.cli.report import NAME, write_report
 from pipeline.cli.run_facts import asked, facts_of
 from pipeline.cli.run_place import End, run_folder, with_redis
 from pipeline.cli.run_state import RunState
@@ -27,7 +28,7 @@ from pipeline.memory import plan
 from pipeline.registry import Registry
 from pipeline.seal import Seal, new_key
 from pipeline.source_report import SourceReport, report_camera, report_source
-from pipeline.supervisor.manifest import manifest, write_manifest
+from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.decoder.folder import videos_in
 from stages.decoder.sources.file import FileSource
@@ -104,10 +105,10 @@ def _begun(settings: RunSettings, how: How) -> RunState:
         own = [path for path in wanted if path.resolve() in sources]
         if own:
             raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
-        if (
-            recordings or settings.decoder.watch.folders
-        ):  # a camera's outputs are named by their time: nothing of an earlier run is lost
-            state.begin(asked(settings), [output / "manifest.json", *wanted], resume=how.resume, force=how.force)
+        # A camera's outputs are named by their time: nothing of an earlier run is lost.
+        if recordings or settings.decoder.watch.folders:
+            taken = [output / MANIFEST, output / NAME, *wanted]
+            state.begin(asked(settings), taken, resume=how.resume, force=how.force)
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise ConfigError(f"output folder {output}: can't be written to: {error.strerror}") from error
@@ -189,6 +190,8 @@ def _closed(
     """Write the manifest, and forget how to go on if there is nothing left to do."""
     try:
         write_manifest(settings.annotator.output, written)
+        if any(sink.kind == "report" for sink in settings.annotator.sinks):
+            write_report(settings.annotator.output, written)
     except SinkError as failure:
         return replace(outcome, error=outcome.error or str(failure)), written
     if len(list(state.records())) == len(settings.decoder.recordings) and not settings.decoder.watch.folders:
@@ -201,11 +204,11 @@ def _report(source: Mapping[str, Any]) -> SourceReport:
     return SourceReport(**fields | {"files": tuple(source["files"])})
 
 
-def _files(settings: RunSettings, source: str) -> Sequence[Path]:
+def _files(settings: RunSettings, stem: str, source: str = "") -> Sequence[Path]:
     output = settings.annotator.output
-    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, source)]
+    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, stem, source)]
 
 
 def _segments(settings: RunSettings, broker: Broker, source: str) -> list[str]:
     segments = json.loads(Ledger(broker, source).read().text("segments") or "[]")
-    return [str(path) for segment in segments for path in _files(settings, segment) if path.exists()]
+    return [str(path) for segment in segments for path in _files(settings, segment, source) if path.exists()]

@@ -70,6 +70,10 @@ _DryRun = Annotated[
 ]
 _Duration = Annotated[str | None, typer.Option(help="End after a time: 90s, 10m, 1h. [default: cameras never end]")]
 _Video = Annotated[bool, typer.Option("--video/--no-video", help="Whether to write an annotated video.")]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", help="Outputs: any of jsonl,mp4,parquet,coco,report. [default: jsonl,mp4]"),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, where its outputs are.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")]
@@ -101,6 +105,7 @@ def run(
     dry_run: _DryRun = False,
     duration: _Duration = None,
     video: _Video = True,
+    formats: _Format = None,
     as_json: _Json = False,
     resume: _Resume = False,
     force: _Force = False,
