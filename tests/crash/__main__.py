@@ -27,7 +27,7 @@ def main() -> int:
     given = _arguments()
     given.folder.mkdir(parents=True, exist_ok=True)
     made = write_all(given.folder / "recordings", _SHARED if _SHARED.is_dir() else None)
-    sets = tuple(names for names in SETS if complete(names, made))
+    sets: list[tuple[str, ...]] = [names for names in SETS if complete(names, made)]
     references = {names: _reference(names, made, given.folder) for names in sets}
     seconds = {names: reference.seconds for names, reference in references.items()}
     outcomes = []
@@ -65,9 +65,9 @@ def _tell(outcome: Outcome, folder: Path, *, keep: bool) -> None:
     """Print a line of a run; leave a record of what happened, and, of one that failed, all that it left."""
     wrong = outcome.verdict.wrong
     text = "FAILED " + "; ".join(wrong)[:600] if wrong else "ok"
-    print(
-        f"seed {outcome.plan.seed}: {','.join(outcome.victims) or 'nobody'} {outcome.seconds:.1f} s: {text}", flush=True
-    )
+    victims = ",".join(outcome.victims) or "nobody"
+    sys.stdout.write(f"seed {outcome.plan.seed}: {victims} {outcome.seconds:.1f} s: {text}\n")
+    sys.stdout.flush()
     if not wrong and not keep:
         shutil.rmtree(folder)
     folder.with_suffix(".json").write_text(json.dumps(outcome.as_dict(), indent=2) + "\n")

@@ -75,7 +75,15 @@ class Watch:
         def folder_removed(path: Any, *, dir_fd: int | None = None) -> None:
             self._around("rmdir", lambda: rmdir(path, dir_fd=dir_fd))
 
-        os.fsync, os.replace, os.unlink, os.remove, os.rmdir = synced, replaced, unlinked, unlinked, folder_removed
+        instead = {
+            "fsync": synced,
+            "replace": replaced,
+            "unlink": unlinked,
+            "remove": unlinked,
+            "rmdir": folder_removed,
+        }
+        for name, function in instead.items():
+            setattr(os, name, function)
         sys.addaudithook(self._heard)
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -115,7 +123,7 @@ class Watch:
         return path.is_relative_to(self._root) and not path.is_relative_to(self._folder)
 
     def _note_sync(self, file: int) -> None:
-        path, found = Path(os.readlink(f"/proc/self/fd/{file}")), os.fstat(file)
+        path, found = Path(f"/proc/self/fd/{file}").readlink(), os.fstat(file)
         if not self._is_ours(path):
             return
         folder = {"op": "folder", "path": str(path)}
@@ -128,7 +136,7 @@ class Watch:
 
 def _path(path: Any, folder: int | None = None) -> Path:
     """Return where a path leads, one that is relative to an open folder too."""
-    return (Path() if folder is None else Path(os.readlink(f"/proc/self/fd/{folder}"))).absolute() / os.fsdecode(path)
+    return (Path() if folder is None else Path(f"/proc/self/fd/{folder}").readlink()).absolute() / os.fsdecode(path)
 
 
 def watch(role: str) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +116,7 @@ def _count(path: Path, seqs: list[int], frames: int, verdict: Verdict) -> None:
     verdict.frames += frames
     verdict.missing += sum(seq not in counts for seq in range(frames))
     verdict.doubled += sum(count - 1 for count in counts.values())
-    verdict.disordered += sum(after < before for before, after in zip(seqs, seqs[1:], strict=False))
+    verdict.disordered += sum(after < before for before, after in pairwise(seqs))
 
 
 def _seq(line: bytes) -> int | None:

@@ -1,15 +1,16 @@
-"""Short recordings of many kinds, each picture of which carries its number; written anew by script, and cut from real ones."""
+"""Short recordings of many kinds, each picture of which carries its number; made by script, or cut from real ones."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import av
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline import strip
@@ -17,7 +18,6 @@ from pipeline import strip
 SIZE: Final = (256, 144)
 """Width and height."""
 _TICKS: Final = 90_000
-_DAMAGE: Final = slice(0.45, 0.47)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ KINDS: Final = (
     Kind("damaged.ts", "libx264", 150, _steady(25), _X264 | {"bf": "2", "g": "25"}, {}, _flip),
     Kind("cut.mkv", "libx264", 150, _steady(25), _X264 | {"bf": "2", "g": "25"}, {}, _cut),
 )
-SETS: Final = (
+SETS: Final[tuple[tuple[str, ...], ...]] = (
     ("bframes.mp4", "run.ts"),
     ("uneven.mkv", "twice.ts", "pieces.mp4"),
     ("old.avi", "small.webm", "damaged.ts"),
@@ -109,7 +109,7 @@ def _write(path: Path, kind: Kind, tag: int) -> Path:
     if path.exists():
         return path
     with av.open(str(path), "w", options=kind.muxer) as output:
-        stream = output.add_stream(kind.codec, rate=Fraction(30), options=kind.options)
+        stream = cast(VideoStream, output.add_stream(kind.codec, rate=Fraction(30), options=kind.options))
         stream.width, stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         tick = Fraction(1, _TICKS)

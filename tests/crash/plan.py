@@ -1,5 +1,6 @@
 """What is to happen to a run: chosen by a seed, so that it can be chosen again."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -57,10 +58,10 @@ class Plan:
         return asdict(self)
 
 
-def planned(seed: int, sets: tuple[tuple[str, ...], ...], seconds: dict[tuple[str, ...], float]) -> Plan:
+def planned(seed: int, sets: Sequence[tuple[str, ...]], seconds: dict[tuple[str, ...], float]) -> Plan:
     """Return what happens in the run of a seed; `seconds`: how long each set of recordings takes undisturbed."""
     random = np.random.default_rng(seed)
-    recordings = sets[random.integers(len(sets))]
+    recordings = sets[int(random.integers(len(sets)))]
     length_s = seconds[recordings]
     count = int(random.choice([1, 2, 3, 4], p=[0.3, 0.35, 0.25, 0.1]))
     outputs = str(random.choice(OUTPUTS, p=[0.6, 0.2, 0.2]))

@@ -32,7 +32,7 @@ def _scene(canvas: NDArray[np.uint8], classes: int) -> RawBoxes:
         number = zlib.crc32(canvas.tobytes()) % 4096
     left, top, right, bottom = strip.picture_on(canvas) or (0, 0, canvas.shape[1], canvas.shape[0])
     seen, places = _places(number, right - left, bottom - top)
-    boxes = np.hstack([places, places + (26, 22)]) + [left, top, left, top]
+    boxes = np.hstack([places, places + np.array([26, 22])]) + np.array([left, top, left, top])
     scores = np.zeros((_OBJECTS, classes), np.float32)
     scores[:, 0] = np.where(seen, 0.95 - 0.07 * np.arange(_OBJECTS) - number % 50 / 1000, 0)
     return RawBoxes(boxes.astype(np.float32), scores)

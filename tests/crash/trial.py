@@ -121,7 +121,7 @@ def _until_done(plan: Plan, made: dict[str, Path], site: Site, broker: KeptBroke
     random = np.random.default_rng((plan.seed, 1))
     sources = [made[name] for name in plan.recordings]
     given = ("--config", settings(site.notes.parent, plan.outputs), "--output", site.output)
-    command = ("run", *sources, *given, "--detectors", str(plan.detectors), "--resume")
+    command: tuple[str | Path, ...] = ("run", *sources, *given, "--detectors", str(plan.detectors), "--resume")
     planned = [*plan.attempts, *[_UNDISTURBED] * (_MOST_ATTEMPTS - len(plan.attempts))]
     for attempt in planned:
         happened = attempted(command, attempt, site, broker.url if broker else None, lambda: _kill(broker))
