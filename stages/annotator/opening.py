@@ -30,7 +30,7 @@ from stages.annotator.writer import Writer
 class Recorded:
     """A recording that an earlier process has finished: there is nothing to write."""
 
-    position, hungry, finished = "0", False, True
+    position, hungry, finished, retells = "0", False, True, True
 
     def take(self, delivery: Delivery) -> None:
         """Take nothing."""

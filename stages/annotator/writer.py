@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 
@@ -26,6 +26,8 @@ _REPORT_EVERY: Final = 8
 
 class Writer:
     """Takes a source's public stream entry by entry, fetches the pixels, and feeds the sinks."""
+
+    retells: ClassVar = True
 
     def __init__(
         self,

@@ -43,6 +43,8 @@ class Epoch:
         self._rewinds = ledger.read().rewinds
         self.number = ledger.begin_epoch()
         standing = ledger.read()
+        self.grounded = standing.ready(flow.required)
+        """Whether all who must see each frame have said where they are; not if the broker has just lost its memory."""
         self._done = standing.done(flow.required)
         self._published = standing.published
         self.start = self._done + 1

@@ -87,8 +87,8 @@ def tried(plan: Plan, made: dict[str, Path], reference: Reference, folder: Path)
         site = Site(folder, memory)
         try:
             _until_done(plan, made, site, broker, outcome)
-        except TimeoutExpired:
-            outcome.verdict.wrong.append("hangs")
+        except TimeoutExpired as error:
+            outcome.verdict.wrong.append(f"hangs: {(error.stderr or b'').decode()[-3000:]}")
             return outcome
         outcome.verdict.wrong += [f"left over in memory: {path.name}" for path in memory.iterdir()]
     outcome.verdict.wrong += [f"left over in TMPDIR: {path.name}" for path in site.temporary.iterdir()]
