@@ -26,6 +26,7 @@ from pipeline.errors import ConfigError, SinkError, StageError
 from pipeline.ledger import Ledger
 from pipeline.memory import plan
 from pipeline.registry import Registry
+from pipeline.ring_folder import remove_ownerless
 from pipeline.seal import Seal, new_key
 from pipeline.source_report import SourceReport, report_camera, report_source
 from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
@@ -77,6 +78,7 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
     budget = plan(settings.memory_mb, ring_folder(settings))
     state = _begun(settings, how)
     with ExitStack() as stack:
+        stack.callback(remove_ownerless, ring_folder(settings))  # a decoder that was killed has left its ring
         folder = stack.enter_context(run_folder())
         settings = _for_cameras(stack.enter_context(with_redis(settings, folder, budget, display)))
         broker = open_broker(settings)

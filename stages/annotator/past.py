@@ -1,6 +1,5 @@
 """What is on disk of a source from before: enough to go on without looking at any frame twice."""
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,10 @@ from pipeline.broker import Broker
 from pipeline.ledger import Ledger
 from stages.annotator.journal import NO_TRACKS, Journal, KeptTracks
 from stages.annotator.lines import found_in, read_fields
+from stages.annotator.times import Times
 
 _AT_ONCE: Final = 256
 """Messages sent before the tracker has dealt with those before."""
-_TIMES_KEPT: Final = 4096
 
 
 @dataclass(slots=True)
@@ -28,7 +27,6 @@ class _Survey:
     last: int = -1
     counts: dict[str, int] = field(default_factory=lambda: {"ok": 0, "failed": 0, "objects": 0})
     """Of the lines before it."""
-    times: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_TIMES_KEPT))
 
 
 class Past:
@@ -37,9 +35,9 @@ class Past:
     def __init__(self, journal: Journal, lines: Path) -> None:
         self._journal, self._lines = journal, lines
 
-    def pts_s(self, seq: int) -> float | None:
-        """Return the time of a frame, seconds; None if there is no line of it, or if it is long ago."""
-        return next((pts_s for number, pts_s in self._survey(NO_TRACKS).times if number == seq), None)
+    def times(self) -> Times:
+        """Return the times of the frames that there are lines of."""
+        return Times((fields["seq"], fields["pts_s"]) for _, fields in read_fields(self._lines))
 
     def begin(self, fps: float) -> None:
         """Keep what the tracker goes by, before the first line is written; what is kept already stays.
@@ -92,7 +90,6 @@ class Past:
         survey = _Survey(kept)
         for end, fields in read_fields(self._lines, 0):
             survey.last = fields["seq"]
-            survey.times.append((fields["seq"], fields["pts_s"]))
             if fields["seq"] < kept.following:
                 survey.offset = end
                 survey.counts["failed" if fields["status"] == "failed" else "ok"] += 1

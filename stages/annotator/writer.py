@@ -17,6 +17,7 @@ from pipeline.wire import decode
 from stages.annotator.past import Past
 from stages.annotator.pixels import Pixels
 from stages.annotator.sink import Sink
+from stages.annotator.times import Times
 
 _FLUSH_S: Final = 0.2
 _KEEP_S: Final = 1.0
@@ -47,7 +48,7 @@ class Writer:
         self._past, self._record = past, record
         self._restoring: Iterator[None] | None = None
         self._recording: Iterator[None] | None = None
-        self._times: dict[int, float] = {}
+        self._times = Times() if past is None else past.times()
         self._kept_s, self._begun = 0.0, False
         self._kinds, self._sinks = tuple(sinks), tuple(sinks.values())
         self._ledger = Ledger(broker, source)
@@ -97,9 +98,6 @@ class Writer:
     def _resume(self) -> None:
         """Say where the outputs are; ask for pixels again that a predecessor had let go before its output was safe."""
         standing = self._ledger.read()
-        done = min(sink.done for sink in self._sinks)
-        if self._past is not None and (pts_s := self._past.pts_s(done)) is not None:
-            self._times[done] = pts_s
         if not standing.ready((keys.ANNOTATOR,)):
             self._tell_all()
             return
@@ -157,7 +155,7 @@ class Writer:
         for sink in self._sinks:
             sink.write(found, image)
         self._entries.append((found.frame.seq, entry_id))
-        self._times[found.frame.seq] = found.frame.pts_s
+        self._times.note(found.frame.seq, found.frame.pts_s)
         self._unreported += 1
         if self._unreported >= _REPORT_EVERY:
             self._report()
@@ -179,11 +177,10 @@ class Writer:
 
     def _report(self) -> None:
         done = min(sink.done for sink in self._sinks)
-        places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable}
-        if done in self._times:
-            places["done_pts"] = repr(self._times[done])
+        pts_s = self._times.of(done)
+        at = "" if pts_s is None else repr(pts_s)
+        places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable, "done_pts": at}
         self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()})
-        self._times = {seq: pts_s for seq, pts_s in self._times.items() if seq >= done}
         self._unreported = 0
 
     def _fps(self) -> float:

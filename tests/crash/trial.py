@@ -91,7 +91,7 @@ def tried(plan: Plan, made: dict[str, Path], reference: Reference, folder: Path)
             outcome.verdict.wrong.append(f"hangs: {(error.stderr or b'').decode()[-3000:]}")
             return outcome
         outcome.verdict.wrong += [f"left over in memory: {path.name}" for path in memory.iterdir()]
-    outcome.verdict.wrong += [f"left over in TMPDIR: {path.name}" for path in site.temporary.iterdir()]
+    outcome.verdict.wrong += [f"left over in TMPDIR: {path.name}" for path in site.temporary.glob("detstream*")]
     _judge(outcome, site, reference)
     return outcome
 
