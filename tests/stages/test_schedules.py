@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -108,7 +108,11 @@ def undisturbed() -> dict[str, tuple[bytes, dict[str, Any]]]:
 
 TestSchedule = Schedule.TestCase
 TestSchedule.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a schedule takes many minutes
 )
 
 

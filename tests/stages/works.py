@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,7 +99,10 @@ class Works:
             stage = name.partition("-")[0]
             process = Process(self._bodies[stage], fenced=stage in ("tracker", "annotator"))
             self._processes[name], self._names[process] = process, name
-        self._processes[name].resume()
+        try:
+            self._processes[name].resume()
+        except BrokerForgotError:  # it could not begin: its process ends, and is started again
+            self._processes.pop(name).cleanup.close()
 
     def kill(self, name: str) -> None:
         """Let a process die, if it lives."""
@@ -190,7 +194,11 @@ class Works:
                 opening.writer(source)
 
             past = Past(journal, JsonlSink().outputs(self.folder, source)[0])
-            return Writer(broker, self.store, source, sinks, _RETAIN, past, record)
+            with ExitStack() as opened:
+                opened.callback(text.close)
+                writer = Writer(broker, self.store, source, sinks, _RETAIN, past, record)
+                opened.pop_all()
+            return writer
 
         annotator = Annotator(broker, self._names[process], open_writer)
         while True:
