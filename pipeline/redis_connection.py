@@ -72,6 +72,7 @@ class RedisConnection:
                 self._note_gone(error)
                 lost = isinstance(error, _LOST)
             except _ServerChangedError as error:
+                self._note_back()
                 raise BrokerForgotError(f"the broker at {self.url} was started anew") from error
             except refused.RedisError as error:
                 raise BrokerError(f"the broker at {self.url} refused a command: {error}") from error

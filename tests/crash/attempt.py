@@ -33,9 +33,10 @@ class Happened:
 class Site:
     """Folders of one run, and what its processes find in their environment."""
 
-    def __init__(self, folder: Path, rings: Path) -> None:
-        self.output, self.rings = folder / "out", rings
-        self.notes, self.temporary, self._mark = folder / "notes", folder / "tmp", folder / "mark"
+    def __init__(self, folder: Path, rings: Path, temporary: Path) -> None:
+        """`temporary`: with a short path, as a socket is in there."""
+        self.output, self.rings, self.temporary = folder / "out", rings, temporary
+        self.notes, self._mark = folder / "notes", folder / "mark"
         for made in (self.notes, self.temporary, rings):
             made.mkdir(parents=True, exist_ok=True)
 

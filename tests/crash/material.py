@@ -95,10 +95,14 @@ SETS: Final[tuple[tuple[str, ...], ...]] = (
 """Recordings that are run together."""
 
 
-def write_all(folder: Path, shared: Path | None) -> dict[str, Path]:
-    """Write the recordings and return them by name; real ones are missing without the `shared` data."""
+def write_all(folder: Path, shared: Path | None, names: Sequence[str] | None = None) -> dict[str, Path]:
+    """Write the recordings, all or some, and return them by name; real ones are missing without the `shared` data."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {kind.name: _write(folder / kind.name, kind, tag) for tag, kind in enumerate(KINDS, 1)}
+    made = {
+        kind.name: _write(folder / kind.name, kind, tag)
+        for tag, kind in enumerate(KINDS, 1)
+        if names is None or kind.name in names
+    }
     if shared is not None:
         made["cars.mp4"] = _first(shared / "videos/car-detection.mp4", folder / "cars.mp4", 200)
         made["people.gif"] = Path(shutil.copy(shared / "videos/people-detection.gif", folder / "people.gif"))

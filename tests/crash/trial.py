@@ -84,14 +84,14 @@ def tried(plan: Plan, made: dict[str, Path], reference: Reference, folder: Path)
     outcome = Outcome(plan)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="crash-") as short, rings() as memory, _broker(plan, Path(short)) as broker:
-        site = Site(folder, memory)
+        site = Site(folder, memory, Path(short) / "tmp")
         try:
             _until_done(plan, made, site, broker, outcome)
         except TimeoutExpired as error:
             outcome.verdict.wrong.append(f"hangs: {(error.stderr or b'').decode()[-3000:]}")
             return outcome
         outcome.verdict.wrong += [f"left over in memory: {path.name}" for path in memory.iterdir()]
-    outcome.verdict.wrong += [f"left over in TMPDIR: {path.name}" for path in site.temporary.glob("detstream*")]
+        outcome.verdict.wrong += [f"left over in TMPDIR: {path.name}" for path in site.temporary.glob("detstream*")]
     _judge(outcome, site, reference)
     return outcome
 
