@@ -44,10 +44,9 @@ def plan(*victims: str, own_broker: bool = True) -> Plan:
     "what",
     [
         plan("broker", "decoder", "everything"),
-        plan("tracker", "annotator", "power"),
-        plan("broker", "run", own_broker=False),
+        plan("tracker", "annotator", "power", own_broker=False),
     ],
-    ids=["broker, decoder, all", "tracker, annotator, power", "broker outside, run"],
+    ids=["broker, decoder, all", "tracker, annotator, power"],
 )
 def test_whoever_dies_the_same_command_goes_on_to_the_same_outputs(
     what: Plan, made: dict[str, Path], reference: Reference, tmp_path: Path
