@@ -50,7 +50,7 @@ class Reading:
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
         self._lost: deque[tuple[float | None, str]] = deque()
         """pts_s where known, and why."""
-        self._packets, self._frames, self._items = skipped, 0, 0
+        self._packets, self._frames, self._items = skipped, 0, skipped
         self._pts_s: float | None = None
 
     def items(self) -> Iterator[Item]:
