@@ -84,7 +84,13 @@ class RunState:
                     yield found
 
     def finish(self) -> None:
-        """Remove what is only needed to go on."""
+        """Remove what is only needed to go on; at once, as with a half of it nobody could."""
+        over = self._folder.with_name(f"{STATE_FOLDER}.over")
+        shutil.rmtree(over, ignore_errors=True)
+        with suppress(OSError):
+            _sync(self._output)  # first the manifest
+            self._folder.replace(over)
+        shutil.rmtree(over, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _go_on(self, asked: Asked, *, resume: bool) -> None:

@@ -105,7 +105,7 @@ def _judge(outcome: Outcome, site: Site, reference: Reference) -> None:
     else:
         outcome.verdict.wrong.append(f"no manifest; the last attempt ended with {_tail(last)}")
     expected = 1 if any(account["status"] == "failed" for account in reference.accounts.values()) else 0
-    if last.ended is None or last.ended.code != expected:
+    if last.ended is None or (last.ended.code != expected and last.ended.code >= 0):
         outcome.verdict.wrong.append(f"ended with {_tail(last)}")
     for attempt in outcome.attempts:
         text = attempt.ended.err if attempt.ended else ""
@@ -134,8 +134,8 @@ def _until_done(plan: Plan, made: dict[str, Path], site: Site, broker: KeptBroke
 
 
 def _is_done(code: int, output: Path) -> bool:
-    """Return whether a run has come to its end, with or without sources that failed."""
-    return code in (0, 1) and (output / "manifest.json").exists() and not (output / ".detstream").exists()
+    """Return whether a run has come to its end, with or without sources that failed; a signal may come behind that."""
+    return code != 2 and (output / "manifest.json").exists() and not (output / ".detstream").exists()
 
 
 @contextmanager
