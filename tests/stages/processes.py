@@ -176,9 +176,12 @@ class _PausingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> _PausingWriter:
+    def create(
+        self, source: str, epoch: int, slots: int, slot_bytes: int, *, any_order: bool = False
+    ) -> _PausingWriter:
         self._process.pause()
-        return _PausingWriter(self._inner.create(source, epoch, slots, slot_bytes), self._process)
+        made = self._inner.create(source, epoch, slots, slot_bytes, any_order=any_order)
+        return _PausingWriter(made, self._process)
 
 
 def pausing(store: MemoryStore, process: Process) -> FrameStore:
