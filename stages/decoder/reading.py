@@ -1,6 +1,5 @@
 """One pass over a container: each frame, and the place of each that is lost."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -14,6 +13,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
 from stages.decoder.opening import frames_claimed, tagged_duration_s
+from stages.decoder.places import Places
 
 Item: TypeAlias = tuple[float, VideoFrame | str]
 """pts_s, and the frame or why there is none."""
@@ -40,8 +40,7 @@ class Reading:
         self._path, self._stream, self._frame_s = path, stream, frame_s
         self._source = container.demux(stream) if packets is None else packets
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
-        self._lost: deque[tuple[float | None, str]] = deque()
-        """pts_s where known, and why."""
+        self._places = Places(stream.codec_context.name)
         self._packets, self._frames, self._items = skipped, 0, 0
         self._pts_s: float | None = None
 
@@ -52,8 +51,7 @@ class Reading:
             SourceError: the end is missing, or there was no frame at all; raised after the last item.
         """
         failure = yield from self._demuxed()
-        while self._lost:
-            yield self._lost_item()
+        yield from self._timed(end=True)
         if failure or self._ends_early():
             raise SourceError(self._shortfall(failure)) from failure
         if not self._frames:
@@ -81,38 +79,26 @@ class Reading:
 
     def _decoded(self, packet: "Packet[VideoStream] | None") -> Iterator[Item]:
         """Yield what this packet, or the end, makes the decoder give."""
+        shown = packet is not None and packet.size > 0 and not packet.is_discard
+        ticks = packet.pts if packet else None
+        if shown:
+            self._places.sent(ticks)
         try:
-            frames = self._stream.decode(packet)
+            for frame in self._stream.decode(packet):
+                self._frames += 1
+                self._places.came(frame)
         except EndOfFile:
             return
         except FFmpegError as error:
-            self._lose(packet, error)
-            return
-        for frame in frames:
-            yield from self._in_order(frame)
+            if shown:
+                self._places.failed(ticks, f"can't be decoded ({error.strerror})")
+        yield from self._timed()
 
-    def _lose(self, packet: "Packet[VideoStream] | None", error: FFmpegError) -> None:
-        if packet is None or not packet.is_discard:
-            pts = packet.pts if packet else None
-            self._lost.append((None if pts is None else self._seconds(pts), f"can't be decoded ({error.strerror})"))
-
-    def _in_order(self, frame: VideoFrame) -> Iterator[Item]:
-        """Yield the lost ones that come before this frame, then it: a decoder errs earlier than it delivers."""
-        ticks = frame.dts if frame.pts is None else frame.pts
-        pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
-        while self._lost and (self._lost[0][0] is None or self._lost[0][0] < pts_s):
-            yield self._lost_item()
-        self._frames += 1
-        yield self._item(pts_s, frame)
-
-    def _lost_item(self) -> Item:
-        pts_s, error = self._lost.popleft()
-        return self._item(self._next_pts_s() if pts_s is None else pts_s, error)
-
-    def _item(self, pts_s: float, frame: VideoFrame | str) -> Item:
-        self._items += 1
-        self._pts_s = pts_s
-        return pts_s, frame
+    def _timed(self, end: bool = False) -> Iterator[Item]:
+        for ticks, frame in self._places.settled(end):
+            self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
+            self._items += 1
+            yield self._pts_s, frame
 
     def _next_pts_s(self) -> float:
         return 0.0 if self._pts_s is None else self._pts_s + self._frame_s

@@ -1,0 +1,141 @@
+"""Which packets have become frames, and which never will: each has its place, so that numbers stay what they were.
+
+Some decoders report the error of one packet at another one, and some pass over a damaged packet without a word. What tells is
+the time: a packet whose time has been passed, and that can't be in the decoder any more, is lost.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from av.video.frame import VideoFrame
+
+Place: TypeAlias = tuple[int | None, VideoFrame | str]
+"""Time in ticks, if it has one, and the frame, or why there is none."""
+
+_DEPTH: Final = 17
+"""Packets after which a frame has come out: H.264 and HEVC keep back 16 at most."""
+_A_PICTURE_EACH: Final = frozenset({"av1", "gif", "h264", "hevc", "libdav1d", "mjpeg", "vp9"})
+"""Decoders that show a picture for each packet; some of MPEG-4 only say that nothing has changed."""
+_PASSED_OVER: Final = "can't be decoded (the decoder passes over it)"
+
+
+@dataclass(slots=True, eq=False)
+class _Sent:
+    """A packet that went into the decoder."""
+
+    order: int
+    ticks: int
+    error: str | None = None
+    waiting: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """A frame that came out, and the packets whose frames should have come before."""
+
+    ticks: int | None
+    frame: VideoFrame
+    missing: Sequence[_Sent]
+    untimed: Sequence[str]
+    until: int
+    """What is missing when so many packets have been sent is lost."""
+
+
+class Places:
+    """Follows packets into a decoder and frames out of it."""
+
+    def __init__(self, codec: str) -> None:
+        """`codec` is the decoder's name."""
+        self._codec, self._each = codec, codec in _A_PICTURE_EACH
+        self._count = 0
+        self._first: int | None = None
+        self._last: int | None = None
+        """Ticks of the frames that came out first and last."""
+        self._waiting: dict[int, deque[_Sent]] = {}
+        self._untimed: list[str] = []
+        self._held: deque[_Held] = deque()
+
+    def sent(self, ticks: int | None) -> None:
+        """Note a packet that goes into the decoder, and when its frame is to be shown."""
+        self._count += 1
+        # Not to be shown: what leans on pictures before the one that the recording begins with.
+        leads = ticks is not None and self._first is not None and ticks < self._first
+        if self._each and ticks is not None and not leads:
+            self._waits(ticks)
+
+    def failed(self, ticks: int | None, error: str) -> None:
+        """Note what the decoder says to the packet that was sent last."""
+        if ticks is None:
+            self._untimed.append(error)
+        else:
+            (self._waiting[ticks][-1] if ticks in self._waiting else self._waits(ticks)).error = error
+
+    def came(self, frame: VideoFrame) -> None:
+        """Note a frame that comes out of the decoder."""
+        ticks = frame.dts if frame.pts is None else frame.pts
+        own = self._taken(frame.pts)
+        if self._first is None:
+            self._first = ticks
+            self._forget([sent for sent in self._all() if ticks is not None and sent.ticks < ticks])
+        if self._each and frame.interlaced_frame and self._codec == "h264":
+            self._each = False  # a packet may be half a picture
+            self._forget(self._all())
+        missing = [sent for sent in self._all() if self._passed(sent, ticks, own)]
+        self._held.append(_Held(ticks, frame, missing, self._untimed, self._count + _DEPTH))
+        self._untimed, self._last = [], ticks
+
+    def settled(self, end: bool = False) -> Iterator[Place]:
+        """Yield the frames before which nothing more can come, and the lost ones at their places; all at the end."""
+        while self._held:
+            head = self._held[0]
+            missing = [sent for sent in head.missing if sent.waiting]
+            if missing and not end and self._count < head.until:
+                return
+            yield from self._lost(missing, head.untimed)
+            self._held.popleft()
+            yield head.ticks, head.frame
+        if end:
+            if self._first is None:
+                self._forget(self._all())
+            yield from self._lost(self._all(), self._untimed)
+
+    def _waits(self, ticks: int) -> _Sent:
+        sent = _Sent(self._count, ticks)
+        self._waiting.setdefault(ticks, deque()).append(sent)
+        return sent
+
+    def _taken(self, ticks: int | None) -> _Sent | None:
+        """Return the packet of a frame, which waits no more."""
+        waiting = self._waiting.get(ticks) if ticks is not None else None
+        return self._settle(waiting[0]) if waiting else None
+
+    def _settle(self, sent: _Sent) -> _Sent:
+        sent.waiting = False
+        waiting = self._waiting[sent.ticks]
+        waiting.remove(sent)
+        if not waiting:
+            del self._waiting[sent.ticks]
+        return sent
+
+    def _all(self) -> list[_Sent]:
+        return [sent for waiting in self._waiting.values() for sent in waiting]
+
+    def _forget(self, packets: Sequence[_Sent]) -> None:
+        """Wait no more for those of which the decoder has said nothing."""
+        for sent in packets:
+            if sent.error is None:
+                self._settle(sent)
+
+    def _passed(self, sent: _Sent, ticks: int | None, own: _Sent | None) -> bool:
+        """Return whether a frame should have come before this one: by its time, or because it was sent so long ago."""
+        if own is not None and sent.order < own.order - 2 * _DEPTH:
+            return True
+        return ticks is not None and sent.ticks < ticks and (self._last is None or self._last < sent.ticks)
+
+    def _lost(self, packets: Sequence[_Sent], untimed: Sequence[str]) -> Iterator[Place]:
+        for sent in sorted(packets, key=lambda sent: sent.ticks):
+            self._settle(sent)
+            yield sent.ticks, sent.error or _PASSED_OVER
+        yield from ((None, error) for error in untimed)

@@ -1,0 +1,220 @@
+"""The recordings of the corpus: how each is made, and which pictures it shows."""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from tests.corpus import boxes, streams
+from tests.corpus.encoding import FRAMES, GOP, RATE, TICKS, Clip, encoded
+from tests.corpus.muxing import Track, mux, packets_of, shifted
+
+Make: TypeAlias = Callable[[Path], object]
+Packets: TypeAlias = "list[Packet[VideoStream]]"
+
+H264: Final = Clip("libx264")
+H264_B: Final = Clip("libx264", b_frames=3, options=(("b-pyramid", "normal"),))
+H264_OPEN: Final = Clip("libx264", b_frames=3, options=(("x264-params", "open-gop=1"),))
+H264_INBAND: Final = Clip("libx264", options=(("x264-params", "repeat-headers=1"),))
+H264_10: Final = Clip("libx264", pix_fmt="yuv420p10le")
+H264_ODD: Final = Clip("libx264", size=(177, 97), pix_fmt="yuv444p")
+H264_FIELDS: Final = Clip("libx264", options=(("flags", "+ildct+ilme"),))
+HEVC: Final = Clip("libx265")
+HEVC_B: Final = Clip("libx265", b_frames=3)
+_HEVC_PARAMS: Final = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:log-level=none:pools=none:frame-threads=1"
+HEVC_OPEN: Final = Clip("libx265", b_frames=3, options=(("x265-params", f"{_HEVC_PARAMS}:open-gop=1"),))
+HEVC_10: Final = Clip("libx265", pix_fmt="yuv420p10le")
+VP9: Final = Clip("libvpx-vp9")
+VP9_HIDDEN: Final = Clip("libvpx-vp9", options=(("deadline", "good"), ("lag-in-frames", "16"), ("auto-alt-ref", "1")))
+VP9_ODD: Final = Clip("libvpx-vp9", size=(177, 97))
+AV1: Final = Clip("libsvtav1")
+AV1_10: Final = Clip("libsvtav1", pix_fmt="yuv420p10le")
+MPEG4: Final = Clip("mpeg4")
+MPEG4_B: Final = Clip("mpeg4", b_frames=2)
+MPEG4_ODD: Final = Clip("mpeg4", size=(177, 97))
+MPEG4_FIELDS: Final = Clip("mpeg4", options=(("flags", "+ildct+ilme"),))
+MJPEG: Final = Clip("mjpeg", pix_fmt="yuvj420p")
+MJPEG_ODD: Final = Clip("mjpeg", pix_fmt="yuvj422p", size=(177, 97))
+GIF: Final = Clip("gif", pix_fmt="rgb8")
+GIF_ODD: Final = Clip("gif", pix_fmt="rgb8", size=(177, 97))
+SMALL: Final = Clip("libx264", size=(96, 64))
+VARIED_MS: Final = tuple(40 * (n + n * n // 20) for n in range(FRAMES))
+"""Uneven steps, on the grid of 25 frames a second for AVI's sake."""
+
+FRAGMENTED: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+MILLISECONDS: Final = {"video_track_timescale": str(TICKS)}
+FRAME_MS: Final = TICKS // RATE
+WRAP_MS: Final = 2**33 * TICKS // 90_000
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file of the corpus."""
+
+    name: str
+    """Of the file."""
+    codec: str
+    trait: str
+    make: Make
+    shows: Sequence[int] = range(FRAMES)
+    """The numbers in its pictures, in order."""
+
+
+def recordings() -> list[Recording]:
+    """Return the corpus."""
+    return [*_plain(), *_reordered(), *_pictures(), *_times(), *_edited(), *_several(), *_unindexed(), *_changing()]
+
+
+def _plain() -> Iterator[Recording]:
+    containers = {
+        ("H.264", H264): ("mp4", "mov", "mkv", "avi", "ts", "m2ts"),
+        ("HEVC", HEVC): ("mp4", "mov", "mkv", "ts"),
+        ("VP9", VP9): ("webm", "mkv", "mp4"),
+        ("AV1", AV1): ("webm", "mkv", "mp4"),
+        ("MPEG-4", MPEG4): ("avi", "mp4", "mov", "mkv"),
+        ("MJPEG", MJPEG): ("avi", "mov", "mkv"),
+        ("GIF", GIF): ("gif",),
+    }
+    for (codec, clip), suffixes in containers.items():
+        for suffix in suffixes:
+            options = {"mpegts_m2ts_mode": "1"} if suffix == "m2ts" else {}
+            yield _muxed(f"plain-{_slug(codec)}.{suffix}", codec, "", clip, options=options)
+    for codec, clip, suffix in (("H.264", H264, "h264"), ("HEVC", HEVC, "hevc"), ("MJPEG", MJPEG, "mjpeg")):
+        make = partial_raw(clip)
+        yield Recording(f"raw-{_slug(codec)}.{suffix}", codec, "no container", make)
+    yield _muxed("fragmented-h264.mp4", "H.264", "fragments", H264_B, options=FRAGMENTED)
+    yield _muxed("fragmented-av1.mp4", "AV1", "fragments", AV1, options=FRAGMENTED)
+
+
+def _reordered() -> Iterator[Recording]:
+    for suffix in ("mp4", "mkv", "avi", "ts"):
+        yield _muxed(f"b-h264.{suffix}", "H.264", "B-frames", H264_B)
+    for suffix in ("mp4", "mkv", "ts"):
+        yield _muxed(f"b-hevc.{suffix}", "HEVC", "B-frames", HEVC_B)
+    for suffix in ("avi", "mp4", "mkv"):
+        yield _muxed(f"b-mpeg4.{suffix}", "MPEG-4", "B-frames", MPEG4_B)
+    yield Recording("b-h264.h264", "H.264", "B-frames, no container", partial_raw(H264_B))
+    yield _muxed("hidden-vp9.webm", "VP9", "hidden frames", VP9_HIDDEN)
+    for suffix in ("mp4", "ts"):
+        yield _muxed(f"open-h264.{suffix}", "H.264", "open GOPs", H264_OPEN)
+    yield _muxed("open-hevc.mkv", "HEVC", "open GOPs", HEVC_OPEN)
+
+
+def partial_raw(clip: Clip) -> Make:
+    return lambda path: streams.write_raw(path, encoded(clip))
+
+
+def _pictures() -> Iterator[Recording]:
+    odd = {("H.264", H264_ODD): "mp4", ("VP9", VP9_ODD): "webm", ("MPEG-4", MPEG4_ODD): "avi", ("MJPEG", MJPEG_ODD): "mov", ("GIF", GIF_ODD): "gif"}
+    for (codec, clip), suffix in odd.items():
+        yield _muxed(f"odd-{_slug(codec)}.{suffix}", codec, "odd size", clip)
+    for codec, clip, suffix in (("H.264", H264_10, "mp4"), ("HEVC", HEVC_10, "mkv"), ("AV1", AV1_10, "mp4")):
+        yield _muxed(f"10bit-{_slug(codec)}.{suffix}", codec, "10 bits", clip)
+    for codec, clip, suffix in (("H.264", H264_FIELDS, "ts"), ("H.264", H264_FIELDS, "mp4"), ("MPEG-4", MPEG4_FIELDS, "avi")):
+        yield _muxed(f"interlaced-{_slug(codec)}.{suffix}", codec, "interlaced", clip)
+    for turns, suffix in ((1, "mp4"), (2, "mov"), (3, "mp4"), (3, "mkv")):
+        clip = replace(H264_B, turns=turns)
+        track = Track(encoded(clip), rotation=90 * turns)
+        yield Recording(f"turned-{90 * turns}.{suffix}", "H.264", f"turned by {90 * turns}°", lambda path, track=track: mux(path, track))
+
+
+def _times() -> Iterator[Recording]:
+    assert len(VARIED_MS) == FRAMES
+    for codec, clip, suffix in (("H.264", H264_B, "mp4"), ("H.264", H264_B, "mkv"), ("H.264", H264_B, "ts"), ("MJPEG", MJPEG, "avi"), ("VP9", VP9, "webm"), ("GIF", GIF, "gif")):
+        yield _muxed(f"vfr-{_slug(codec)}.{suffix}", codec, "variable rate", replace(clip, times_ms=VARIED_MS))
+    yield _muxed("far.ts", "H.264", "starts at 10 h", H264_B, edit=shifted(36_000_000))
+    yield _muxed("wrap.ts", "H.264", "pts wraps around", H264_B, edit=shifted(WRAP_MS - 1000))
+    yield Recording("timeless.ts", "H.264", "few times", lambda path: streams.forget_times(mux(path, encoded(H264)), 5))
+    yield Recording("again.ts", "H.264", "times fall back", _again, [*range(FRAMES)] * 2)
+    yield _muxed("twice.mp4", "H.264", "times occur twice", H264, edit=_doubled)
+    yield _muxed("twice.mkv", "H.264", "times occur twice", H264, edit=_doubled)
+    yield Recording("negative.mp4", "H.264", "negative first pts", _negative)
+    yield _muxed("negative.mkv", "H.264", "negative first pts", H264, edit=shifted(-200), options={"avoid_negative_ts": "disabled"})
+
+
+def _again(path: Path) -> None:
+    mux(path, encoded(H264_INBAND))
+    path.write_bytes(path.read_bytes() * 2)
+
+
+def _doubled(packets: Packets) -> Packets:
+    """Give every eighth frame the time of the one behind it."""
+    for packet, behind in list(pairwise(packets))[7::8]:
+        packet.pts = behind.pts
+    return packets
+
+
+def _negative(path: Path) -> None:
+    mux(path, encoded(H264_B), options={**MILLISECONDS, "use_editlist": "0"})
+
+    def earlier(content: bytes) -> bytes:
+        count = struct.unpack_from(">I", content, 4)[0]
+        entries = struct.iter_unpack(">Ii", content[8:])
+        moved = b"".join(struct.pack(">Ii", samples, offset - 400) for samples, offset in entries)
+        return struct.pack(">II", 1 << 24, count) + moved
+
+    boxes.change(path, "moov/trak/mdia/minf/stbl/ctts", earlier)
+
+
+def _edited() -> Iterator[Recording]:
+    first = 2 * FRAME_MS
+    whole = FRAMES * FRAME_MS
+    lists = {
+        "edit-start": ("edit list, start cut off", [(whole - 400, first + 400)], range(10, FRAMES)),
+        "edit-end": ("edit list, end cut off", [(1000, first)], range(25)),
+        "edit-late": ("edit list, starts later", [(1000, -1), (whole, first)], range(FRAMES)),
+        "edit-middle": ("edit list, middle cut out", [(400, first), (800, first + 1040)], [*range(10), *range(26, 46)]),
+        "edit-again": ("edit list, shown twice", [(400, first), (400, first)], [*range(10)] * 2),
+    }
+    for name, (trait, edits, shows) in lists.items():
+        yield Recording(f"{name}.mp4", "H.264", trait, lambda path, edits=edits: _with_edits(path, edits), shows)
+
+
+def _with_edits(path: Path, edits: Sequence[boxes.Edit]) -> None:
+    boxes.set_edits(mux(path, encoded(H264_B), options=MILLISECONDS), edits)
+
+
+def _several() -> Iterator[Recording]:
+    for suffix in ("mp4", "mkv", "avi", "ts"):
+        yield _muxed(f"sound-first.{suffix}", "H.264", "audio first", H264, sound=True)
+    main = Track(encoded(H264_B), disposition=Disposition.default)
+    other = Track(encoded(replace(SMALL, first=1000)), disposition=Disposition(0))
+    cover = Track(encoded(replace(MJPEG, frames=1, size=(320, 320))), disposition=Disposition.attached_pic)
+    for suffix in ("mp4", "mkv", "ts"):
+        yield Recording(f"two-streams.{suffix}", "H.264", "several video streams", lambda path: mux(path, other, main))
+    yield Recording("cover.mp4", "H.264", "cover art", lambda path: mux(path, cover, main))
+    jpeg = bytes(packets_of(cover.clip)[0])
+    yield Recording("cover.mkv", "H.264", "cover art", lambda path: mux(path, main, attachment=jpeg))
+
+
+def _unindexed() -> Iterator[Recording]:
+    yield _muxed("live.mkv", "H.264", "no index, no length", H264_B, options={"live": "1"})
+
+
+def _changing() -> Iterator[Recording]:
+    half = FRAMES // 2
+    for codec, clip, suffix in (("H.264", H264_INBAND, "ts"), ("H.264", H264_INBAND, "mkv"), ("VP9", VP9, "webm")):
+        parts = replace(clip, frames=half), replace(clip, frames=half, first=half, size=(264, 144))
+        yield _muxed(f"resized-{_slug(codec)}.{suffix}", codec, "size changes", parts[0], edit=lambda packets, rest=parts[1]: _followed(packets, rest))
+
+
+def _followed(packets: Packets, rest: Clip) -> Iterator["Packet[VideoStream]"]:
+    yield from packets
+    yield from shifted(round(sum(1 for _ in packets) * FRAME_MS))(packets_of(encoded(rest)))
+
+
+def _muxed(name: str, codec: str, trait: str, clip: Clip, edit: Any = list, **options: Any) -> Recording:
+    if name.endswith((".avi",)):
+        options["time_base"] = Fraction(1, RATE)
+    return Recording(name, codec, trait, lambda path: mux(path, Track(encoded(clip), edit), **options))
+
+
+def _slug(codec: str) -> str:
+    return codec.lower().replace(".", "").replace("-", "")

@@ -1,0 +1,47 @@
+"""Elementary and transport streams as bytes, where no muxer writes what a test needs."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import av
+
+from tests.corpus.muxing import packets_of
+
+TS_PACKET: Final = 188
+_PAYLOAD_STARTS: Final = 0x40
+_HAS_FIELD: Final = 0x20
+_HAS_TIMES: Final = 0xC0
+_VIDEO: Final = b"\x00\x00\x01\xe0"
+
+
+def write_raw(path: Path, *clips: bytes) -> Path:
+    """Write the bare packets of clips one after the other, each with its parameter sets before it."""
+    path.write_bytes(b"".join(_parameters(clip) + b"".join(map(bytes, packets_of(clip))) for clip in clips))
+    return path
+
+
+def forget_times(path: Path, every: int) -> Path:
+    """Take the times off the frames of a transport stream but for each so many-th, and return its path."""
+    data = bytearray(path.read_bytes())
+    for number, header in enumerate(_frame_headers(data)):
+        if number % every:
+            length = data[header + 8]
+            data[header + 7] &= ~_HAS_TIMES & 0xFF
+            data[header + 9 : header + 9 + length] = b"\xff" * length
+    path.write_bytes(data)
+    return path
+
+
+def _parameters(clip: bytes) -> bytes:
+    with av.open(io.BytesIO(clip)) as container:
+        return container.streams.video[0].codec_context.extradata or b""
+
+
+def _frame_headers(data: bytes | bytearray) -> Iterator[int]:
+    """Yield where each frame's PES header starts."""
+    for at in range(0, len(data), TS_PACKET):
+        payload = at + 4 + (1 + data[at + 4] if data[at + 3] & _HAS_FIELD else 0)
+        if data[at + 1] & _PAYLOAD_STARTS and data[payload : payload + 4] == _VIDEO:
+            yield payload
