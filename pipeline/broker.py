@@ -67,6 +67,9 @@ class Transaction(Protocol):
     def remove_fields(self, key: str, fields: Sequence[str]) -> None:
         """Remove fields of a hash; the others stay."""
 
+    def add(self, key: str, field: str, number: int) -> None:
+        """Add to a number in a hash, from 0."""
+
     def add_member(self, key: str, member: str) -> None:
         """Add a member to a set."""
 

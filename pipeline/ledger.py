@@ -124,11 +124,14 @@ class Ledger:
             transaction.add_member(keys.SOURCES, self.source)
         return number
 
-    def announce(self, path: str) -> None:
-        """Tell everybody that the source is about to begin, so that its consumers say where they are."""
+    def announce(self, path: str, size: int) -> None:
+        """Tell everybody that a recording is about to begin, so that its consumers say where they are.
+
+        `size`: of its file, bytes; 0 if unknown.
+        """
         with self._broker.transaction() as transaction:
             transaction.add_member(keys.SOURCES, self.source)
-            self.write_in(transaction, {"path": path})
+            self.write_in(transaction, {"path": path, "size": size})
 
     def request_rewind(self) -> None:
         """Ask the decoder to start again from the required consumers' durable positions."""

@@ -61,6 +61,9 @@ class RedisTransaction:
         if fields:
             self.commands.append(("HDEL", key, *fields))
 
+    def add(self, key: str, field: str, number: int) -> None:
+        self.commands.append(("HINCRBY", key, field, number))
+
     def add_member(self, key: str, member: str) -> None:
         self.commands.append(("SADD", key, member))
 

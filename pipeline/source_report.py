@@ -41,6 +41,10 @@ class SourceReport:
     files: tuple[str, ...]
     live: bool = False
     """Whether it was a camera: what was dropped there, was because something newer came."""
+    size: int | None = None
+    """Of the recording's file, bytes."""
+    sha256: str | None = None
+    """Of the recording's file, if it was asked for."""
 
 
 def report_source(
@@ -80,6 +84,8 @@ def report_source(
         width=ledger.number("width", 0),
         height=ledger.number("height", 0),
         files=tuple(files),
+        size=ledger.number("size", 0) or None,
+        sha256=ledger.text("sha256") or None,
     )
 
 

@@ -1,5 +1,6 @@
 """What tests of every part share: reference data outside the repository, and a broker."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,12 @@ from pipeline.redis_broker import RedisBroker
 pytest_plugins = ["tests.e2e.fixtures"]  # one session shares them between tests/e2e and tests/faults
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """Leave out what is imported from collections, as stages do: some parts ask for one again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def missing(what: str) -> NoReturn:

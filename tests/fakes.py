@@ -208,11 +208,18 @@ class MemoryTransaction:
         gone = set(fields)
         self.commands.append(lambda: self._keep(key, gone))
 
+    def add(self, key: str, field: str, number: int) -> None:
+        self.commands.append(lambda: self._add(key, field, number))
+
     def add_member(self, key: str, member: str) -> None:
         self.commands.append(lambda: self._broker.sets.setdefault(key, set()).add(member))
 
     def remove_member(self, key: str, member: str) -> None:
         self.commands.append(lambda: self._broker.sets.get(key, set()).discard(member))
+
+    def _add(self, key: str, field: str, number: int) -> None:
+        fields = self._broker.hashes.setdefault(key, {})
+        fields[field] = b"%d" % (int(fields.get(field, b"0")) + number)
 
     def _keep(self, key: str, gone: set[str]) -> None:
         found = self._broker.hashes.get(key, {})

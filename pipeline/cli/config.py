@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, explain, load, merge, variables
-from stages.annotator.settings import AnnotatorSettings
+from stages.annotator.settings import AnnotatorSettings, chosen
 from stages.decoder.settings import DecoderSettings
 from stages.decoder.sources.listing import NamedCamera, NamedSource, expand_all
 from stages.decoder.wishes import check
@@ -51,8 +51,21 @@ class RunOptions:
     names: str | None = None
     classes: str | None = None
     video: bool = True
+    formats: str | None = None
     fps: float | None = None
     motion: bool | None = None
+    every: int | None = None
+    from_s: float | None = None
+    to_s: float | None = None
+    join: bool = False
+    watch: tuple[Path, ...] = ()
+    parallel: str | None = None
+    hash: bool = False
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Which frames of recordings are looked at."""
+        return _given({name: getattr(self, name) for name in ("every", "fps", "from_s", "to_s")})
 
 
 def resolve(options: RunOptions) -> RunSettings:
@@ -65,7 +78,7 @@ def resolve(options: RunOptions) -> RunSettings:
     base = load(RunSettings, options.config)
     values = merge(base.model_dump(exclude_unset=True), _from_arguments(options, base))
     settings = _validated(values)
-    if not settings.decoder.sources:
+    if not settings.decoder.sources and not settings.decoder.watch.folders:
         raise ConfigError(
             "no source: name a file, a folder, a glob or a camera's URL, or list decoder.sources in the settings file"
         )
@@ -93,17 +106,29 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
     if options.classes:
         detector["classes"] = tuple(item.strip() for item in options.classes.split(",") if item.strip())
     annotator: dict[str, Any] = {"output": options.output}
-    if not options.video:
-        annotator["sinks"] = tuple(sink.model_dump() for sink in base.annotator.sinks if sink.kind != "video")
+    sinks = tuple(sink.model_dump() for sink in base.annotator.sinks)
+    if options.formats is not None:
+        sinks = chosen(options.formats, base.annotator.sinks)
+    if options.formats is not None or not options.video:
+        annotator["sinks"] = tuple(sink for sink in sinks if options.video or sink["kind"] != "video")
     values = {"detector": _given(detector), "annotator": _given(annotator)}
+    return values | {"decoder": _decoder(options)}
+
+
+def _decoder(options: RunOptions) -> dict[str, Any]:
+    decoder: dict[str, Any] = {"parallel": options.parallel, "hash": options.hash or None}
     if options.sources:
-        values["decoder"] = {"sources": tuple(_source(item, options) for item in expand_all(options.sources))}
-    return values
+        found = expand_all(options.sources, join=options.join)
+        decoder["sources"] = tuple(_source(item, options) for item in found)
+    if options.watch:
+        decoder["watch"] = {"folders": options.watch, **options.sampling}
+    return _given(decoder)
 
 
 def _source(item: NamedSource | NamedCamera, options: RunOptions) -> dict[str, Any]:
     if isinstance(item, NamedSource):
-        return {"name": item.name, "source": {"kind": "file", "path": item.path}}
+        joined = {"join": True} if item.is_joined else {}
+        return {"name": item.name, "source": {"kind": "file", "path": item.path, **joined, **options.sampling}}
     check(item.url, variables())  # what is wrong with it is said at once
     chosen = _given({"fps": options.fps, "motion": options.motion})
     return {"name": item.name, "source": {"kind": "camera", "url": item.url, **chosen}}

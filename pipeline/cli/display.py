@@ -1,43 +1,60 @@
-"""What a person sees of a run while it goes on, and at its end."""
+"""What a person sees of a run while it goes on."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from pipeline.ledger import Standing
-from pipeline.source_report import SourceReport
+from pipeline.supervisor.supervisor import Progress
 
 _LINE_EVERY_S: Final = 10.0
-_HEADINGS: Final = ("detections", "failed", "wall s", "fps", "p50 ms", "p95 ms")
+_MOST_LINES: Final = 4
+_FEW_FRAMES: Final = 16
+"""In flight: with fewer than these a source, everybody waits for the decoder."""
 _STYLES: Final = {"warning": "yellow", "error": "red", "critical": "red"}
 CAMERA_STYLES: Final = {"live": "green", "failed": "red", "stalled": "red", "reconnecting": "yellow"}
 """How the states of cameras are painted."""
 _TECHNICAL: Final = frozenset({"stage", "source", "level", "event", "timestamp", "name"})
 
+Limit = Literal["decode", "detect", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run has to do altogether."""
+
+    recordings: int = 0
+    size: int = 0
+    """Of their files, bytes."""
+
 
 class Display:
-    """A progress bar a source on a terminal, a line every ten seconds elsewhere; log lines go above it."""
+    """A progress bar a source on a terminal, and one for all; lines every ten seconds elsewhere; log lines go above."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bars = Progress(
+        self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}", justify="right"),
             TextColumn("{task.fields[fps]:>6.1f} fps  ETA"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
         self._first_s: dict[str, float] = {}
-        self._line_s = time.monotonic()
+        self._all: TaskID | None = None
+        self._work = Work()
+        self._begun_s = self._line_s = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -48,16 +65,25 @@ class Display:
     ) -> None:
         self._bars.stop()
 
-    def update(self, standings: Mapping[str, Standing]) -> None:
-        """Show where each source stands."""
-        active = {name: standing for name, standing in standings.items() if standing.epoch}
+    def begin(self, work: Work) -> None:
+        """Note what is to be done."""
+        self._work = work
+        if work.recordings > 1:
+            self._all = self._add("recordings", total=work.size or None)
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the run is."""
+        active = {name: standing for name, standing in progress.active.items() if standing.epoch}
         for name, standing in active.items():
             self._show(name, standing)
+        for name in self._tasks.keys() - active.keys():
+            self._bars.remove_task(self._tasks.pop(name))
+            self._first_s.pop(name, None)
+        if self._all is not None:
+            self._show_all(self._all, progress, active)
         if not self._console.is_terminal and time.monotonic() - self._line_s > _LINE_EVERY_S:
             self._line_s = time.monotonic()
-            for name, standing in active.items():
-                if not standing.finished(("annotator",)):
-                    self._console.print(escape(f"{name}: {_line(standing)}"))
+            self._print(progress, active)
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Show a log line of a stage."""
@@ -67,48 +93,71 @@ class Display:
         event = f"{where}: {line.get('event')} {text}".rstrip()
         self._console.print(f"[{style}]{escape(event)}[/]", soft_wrap=True)
 
+    def _add(self, name: str, total: int | None = None) -> TaskID:
+        return self._bars.add_task(escape(name), total=total, fps=0.0, count="", note="")
+
     def _show(self, name: str, standing: Standing) -> None:
-        written = min(standing.done(("annotator",)), standing.published) + 1
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(escape(name), total=None, fps=0.0)
+            self._tasks[name] = self._add(name)
         if standing.live:
             self._show_camera(name, standing)
             return
+        written, total = _written(standing), _total(standing)
         if written and name not in self._first_s:
             self._first_s[name] = time.monotonic()
         elapsed_s = time.monotonic() - self._first_s.get(name, time.monotonic())
-        self._bars.update(
-            self._tasks[name], completed=written, total=_total(standing), fps=written / elapsed_s if elapsed_s else 0.0
-        )
+        fps = written / elapsed_s if elapsed_s else 0.0
+        count = f"{written}/{total or '?'}"
+        self._bars.update(self._tasks[name], completed=written, total=total, fps=fps, count=count)
 
     def _show_camera(self, name: str, standing: Standing) -> None:
-        state = standing.text("state")
+        state, published = standing.text("state"), standing.published + 1
         text = f"{escape(name)} [{CAMERA_STYLES.get(state, 'dim')}]{state}[/]"
-        self._bars.update(self._tasks[name], description=text, completed=standing.published + 1, fps=_rate(standing))
+        self._bars.update(
+            self._tasks[name], description=text, completed=published, fps=_rate(standing), count=str(published)
+        )
+
+    def _show_all(self, task: TaskID, progress: Progress, active: Mapping[str, Standing]) -> None:
+        begun = sum(standing.number("size", 0) * _share(standing) for standing in active.values())
+        fps = progress.frames / max(time.monotonic() - self._begun_s, 1e-9)
+        count = f"{progress.finished.recordings}/{self._work.recordings}"
+        done = progress.finished.size + begun
+        self._bars.update(task, completed=done, fps=fps, count=count, note=_note(active))
+
+    def _print(self, progress: Progress, active: Mapping[str, Standing]) -> None:
+        if self._work.recordings > 1:
+            what = f"{progress.finished.recordings} of {self._work.recordings} recordings"
+            self._console.print(f"{what}, {progress.frames} frames{_note(active)}")
+        for name, standing in list(active.items())[:_MOST_LINES]:
+            if not standing.finished(("annotator",)):
+                self._console.print(escape(f"{name}: {_line(standing)}"))
 
 
-def show(reports: Sequence[SourceReport], console: Console) -> None:
-    """Print what became of each source: a table, then where its files are, or what went wrong."""
-    console.print(table(reports))
-    for report in reports:
-        told = "; ".join(filter(None, (report.error, ", ".join(report.files))))
-        console.print(f"{report.source}: {told}", markup=False, soft_wrap=True)
+def limit(active: Mapping[str, Standing]) -> Limit | None:
+    """Return which work the others wait for, None if nothing is worked on: where frames pile up is behind it."""
+    recordings = [standing for standing in active.values() if not standing.live and standing.decoded]
+    if not recordings:
+        return None
+    undetected = sum(standing.decoded - standing.published - 1 for standing in recordings)
+    unwritten = sum(standing.published + 1 - _written(standing) for standing in recordings)
+    if undetected + unwritten < _FEW_FRAMES * len(recordings):
+        return "decode"
+    return "detect" if undetected >= unwritten else "write"
 
 
-def table(reports: Sequence[SourceReport]) -> Table:
-    """Return the report of a run as a table, a row a source."""
-    result = Table(title=None, box=None, header_style="bold")
-    live = any(report.live for report in reports)
-    headings = ("source", "status", "frames", *(("dropped", "skipped") if live else ()), *_HEADINGS)
-    for heading in headings:
-        result.add_column(heading, justify="left" if heading in ("source", "status") else "right")
-    for report in reports:
-        gaps = (report.dropped, report.skipped) if live else ()
-        numbers = (report.frames, *gaps, report.detections, report.failed, f"{report.wall_s:.1f}", f"{report.fps:.1f}")
-        latencies = (_milliseconds(report.latency_p50_s), _milliseconds(report.latency_p95_s))
-        status = f"[{'green' if report.status == 'ok' else 'red'}]{report.status}[/]"
-        result.add_row(escape(report.source), status, *map(str, numbers), *latencies)
-    return result
+def _note(active: Mapping[str, Standing]) -> str:
+    found = limit(active)
+    return f", limited by {found}" if found else ""
+
+
+def _written(standing: Standing) -> int:
+    return min(standing.done(("annotator",)), standing.published) + 1
+
+
+def _share(standing: Standing) -> float:
+    """Return which part of a recording is done."""
+    total = _total(standing)
+    return min(_written(standing) / total, 1.0) if total else 0.0
 
 
 def _line(standing: Standing) -> str:
@@ -124,8 +173,6 @@ def _rate(standing: Standing) -> float:
 
 
 def _total(standing: Standing) -> int | None:
-    return standing.frames if standing.frames is not None else standing.number("expected", 0) or None
-
-
-def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.0f}"
+    if standing.frames is not None:
+        return standing.frames
+    return standing.number("expected", 0) or standing.number("about", 0) or None

@@ -2,14 +2,12 @@
 
 import json
 import os
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline.broker import Broker
-from pipeline.errors import ConfigError
 from pipeline.registry import Registry
 from pipeline.seal import Seal
 from stages.decoder.settings import DecoderSettings
@@ -17,8 +15,6 @@ from stages.decoder.wishes import wishes
 
 RUN_FOLDER: Final = "detstream-run-"
 _NOTE: Final = "run.json"
-_DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(s|m|h|d)?)")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +52,3 @@ def tell_decoders(broker: Broker, settings: DecoderSettings, seal: Seal) -> None
     registry = Registry(broker)
     for wish in wishes(settings.cameras, seal).values():
         registry.put(wish)
-
-
-def seconds(text: str) -> float:
-    """Return a duration such as 90, 90s, 10m, 1.5h or 2d in seconds.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or not float(found[1]):
-        raise ConfigError(f"{text!r} is no duration: write 90s, 10m, 1.5h or 2d")
-    return float(found[1]) * _SECONDS[found[2] or "s"]

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import benchmark, export, info, predict, run_command, selftest, sources, val, weights
+from pipeline.cli import benchmark, export, info, predict, run_command, selftest, sources, val, verify, weights
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -73,6 +73,7 @@ def stage(
     raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
 
 
+app.command(epilog=verify.EXAMPLE)(verify.verify)
 app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)
 app.command(epilog=val.EXAMPLE)(val.val)

@@ -6,15 +6,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
+from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
-from pipeline.cli.display import Display
+from pipeline.cli.display import Display, Work
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
+from pipeline.cli.report import NAME, write_report
 from pipeline.cli.run_facts import asked, facts_of
 from pipeline.cli.run_place import End, run_folder, with_redis
 from pipeline.cli.run_state import RunState
@@ -25,8 +28,11 @@ from pipeline.memory import plan
 from pipeline.registry import Registry
 from pipeline.seal import Seal, new_key
 from pipeline.source_report import SourceReport, report_camera, report_source
-from pipeline.supervisor.manifest import manifest, write_manifest
+from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
+from stages.decoder.folder import videos_in
+from stages.decoder.sources.file import FileSource
+from stages.decoder.watching import name_in
 from stages.detector.yolo_nas.card import read_card
 
 _SPARE_CAMERAS: Final = 4
@@ -90,21 +96,29 @@ def _begun(settings: RunSettings, how: How) -> RunState:
     Raises:
         ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source.
     """
-    output, recordings = settings.annotator.output, settings.decoder.recordings
-    wanted = [path for name, _ in recordings for path in _files(settings, name)]
-    sources = {recording.path.resolve() for _, recording in recordings}
+    output, recordings = settings.annotator.output, {**dict(settings.decoder.recordings), **_in_watched(settings)}
+    wanted = [path for name in recordings for path in _files(settings, name)]
+    sources = {path.resolve() for recording in recordings.values() for path in recording.files}
     state = RunState(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
         own = [path for path in wanted if path.resolve() in sources]
         if own:
             raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
-        if recordings:  # a camera's outputs are named by their time: nothing of an earlier run is lost
-            state.begin(asked(settings), [output / "manifest.json", *wanted], resume=how.resume, force=how.force)
+        # A camera's outputs are named by their time: nothing of an earlier run is lost.
+        if recordings or settings.decoder.watch.folders:
+            taken = [output / MANIFEST, output / NAME, *wanted]
+            state.begin(asked(settings), taken, resume=how.resume, force=how.force)
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise ConfigError(f"output folder {output}: can't be written to: {error.strerror}") from error
     return state
+
+
+def _in_watched(settings: RunSettings) -> dict[str, FileSource]:
+    """Return the recordings that are in watched folders by now."""
+    watched = settings.decoder.watch.folders
+    return {name_in(folder, path): FileSource(path=path) for folder in watched for path in videos_in(folder)}
 
 
 def _left(settings: RunSettings, state: RunState) -> RunSettings:
@@ -131,7 +145,7 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
     Raises:
         ConfigError: a stage refuses its settings, or another run uses the broker.
     """
-    if not settings.decoder.sources:
+    if not settings.decoder.sources and not settings.decoder.watch.folders:
         return None
     if hint := naming_hint(settings.detector.over(read_card(settings.detector.model))):
         display.log({"level": "warning", "event": hint})
@@ -142,6 +156,8 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
     supervisor = Supervisor(broker, Plan(config, names, how.detectors), display.log)
     supervisor.prepare()
     tell_decoders(broker, settings.decoder, Seal(settings.secret_key))
+    recordings = [recording for _, recording in settings.decoder.recordings]
+    display.begin(Work(len(recordings), sum(recording.size for recording in recordings)))
     try:
         with display:
             supervisor.run(end.stop, display.update)
@@ -153,12 +169,16 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
 
 
 def _sources(settings: RunSettings, state: RunState, broker: Broker, *, interrupted: bool) -> Iterator[dict[str, Any]]:
-    """Yield what became of each source: recordings, cameras, then the cameras that were added later."""
+    """Yield what became of each source: recordings, cameras, then those of both that came later."""
     records = {record["source"]: record for record in state.records()}
-    for name, recording in settings.decoder.recordings:
+    paths = {name: str(recording.path) for name, recording in settings.decoder.recordings}
+    for name in broker.members(keys.SOURCES) - paths.keys():
+        standing = Ledger(broker, name).read()
+        paths |= {} if standing.live or not standing.epoch else {name: standing.text("path")}
+    for name in [*paths, *sorted(records.keys() - paths.keys())]:
         files = [str(path) for path in _files(settings, name) if path.exists()]
-        report = report_source(broker, name, str(recording.path), files, interrupted=interrupted)
-        yield records.get(name) or asdict(report)
+        report = partial(report_source, broker, name, paths.get(name, ""), files, interrupted=interrupted)
+        yield records.get(name) or asdict(report())
     added = {name: wish.shown for name, wish in Registry(broker).read().items()}
     for name in [*settings.decoder.cameras, *sorted(added.keys() - settings.decoder.cameras.keys())]:
         yield asdict(report_camera(broker, name, added.get(name, ""), _segments(settings, broker, name)))
@@ -170,9 +190,11 @@ def _closed(
     """Write the manifest, and forget how to go on if there is nothing left to do."""
     try:
         write_manifest(settings.annotator.output, written)
+        if any(sink.kind == "report" for sink in settings.annotator.sinks):
+            write_report(settings.annotator.output, written)
     except SinkError as failure:
         return replace(outcome, error=outcome.error or str(failure)), written
-    if len(list(state.records())) == len(settings.decoder.recordings):
+    if len(list(state.records())) == len(settings.decoder.recordings) and not settings.decoder.watch.folders:
         state.finish()
     return outcome, written
 
@@ -182,11 +204,11 @@ def _report(source: Mapping[str, Any]) -> SourceReport:
     return SourceReport(**fields | {"files": tuple(source["files"])})
 
 
-def _files(settings: RunSettings, source: str) -> Sequence[Path]:
+def _files(settings: RunSettings, stem: str, source: str = "") -> Sequence[Path]:
     output = settings.annotator.output
-    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, source)]
+    return [path for sink in settings.annotator.sinks for path in sink.outputs(output, stem, source)]
 
 
 def _segments(settings: RunSettings, broker: Broker, source: str) -> list[str]:
     segments = json.loads(Ledger(broker, source).read().text("segments") or "[]")
-    return [str(path) for segment in segments for path in _files(settings, segment) if path.exists()]
+    return [str(path) for segment in segments for path in _files(settings, segment, source) if path.exists()]

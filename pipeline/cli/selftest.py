@@ -23,8 +23,8 @@ def selftest(
     stop = stop_on_signals()
     from rich.console import Console
 
-    from pipeline.cli.live_run import seconds
     from pipeline.cli.selftesting import Trial, result_table, run_trial
+    from pipeline.cli.times import seconds
 
     trial = Trial(seconds(duration), cameras, fps, size, engine_ms)
     result = run_trial(trial, Console(stderr=True), stop)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pipeline.errors import SinkError
 
 _PACKAGES: Final = ("detstream", "av", "numpy", "opencv-python", "openvino", "torch", "trackers", "supervision")
+MANIFEST: Final = "manifest.json"
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -21,7 +22,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         SinkError: it can't be written.
     """
-    path, draft = folder / "manifest.json", folder / ".manifest.json.part"
+    path, draft = folder / MANIFEST, folder / f".{MANIFEST}.part"
     try:
         with draft.open("w") as file:
             json.dump(manifest, file, indent=2)

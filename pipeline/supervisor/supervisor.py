@@ -1,7 +1,7 @@
 """Runs the four stages on this machine until every source is finished."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -10,6 +10,7 @@ from typing import Final
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.errors import ConfigError, StageError
+from pipeline.finished import Finished, finished
 from pipeline.ledger import Ledger, Standing
 from pipeline.registry import Registry
 from pipeline.supervisor.child import Child, LogLine
@@ -32,6 +33,20 @@ class Plan:
     detectors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    active: Mapping[str, Standing]
+    """Where each source stands that was begun and not finished when it was last looked at."""
+    finished: Finished
+
+    @property
+    def frames(self) -> int:
+        """Published so far."""
+        return self.finished.frames + sum(standing.published + 1 for standing in self.active.values())
+
+
 class Supervisor:
     """Starts the stages, restarts one that dies, and stops them in the order in which frames pass them."""
 
@@ -39,7 +54,6 @@ class Supervisor:
         self._broker, self._plan = broker, plan
         self._name = f"run-{time.time_ns()}"
         self._renewed_s = 0.0
-        self._known: dict[str, Standing] = {}
         stages = ["decoder", *["detector"] * plan.detectors, "tracker", "annotator"]
         numbers = [stages[:place].count(stage) + 1 for place, stage in enumerate(stages)]
         self.children = [
@@ -57,14 +71,15 @@ class Supervisor:
             raise ConfigError(
                 "another `detstream run` uses this Redis database; give this one its own (redis://host/1)"
             )
-        registry = Registry(self._broker)
-        stale = self._broker.members(keys.SOURCES) | registry.read().keys() | set(self._plan.sources)
+        known = self._broker.members(keys.SOURCES) | self._broker.members(keys.SETTLED)
+        stale = known | Registry(self._broker).read().keys() | set(self._plan.sources)
         leases = [keys.lease(name) for name in (*stale, keys.TRACKER, keys.ANNOTATOR)]
         ledgers = [key for name in stale for key in Ledger(self._broker, name).all_keys()]
-        queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW]
-        self._broker.delete([*queues, keys.SOURCES, keys.STATES, keys.REGISTRY, keys.ENGINES, *leases, *ledgers])
+        queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW, keys.STATES]
+        facts = [keys.SOURCES, keys.SETTLED, keys.FINISHED, keys.REGISTRY, keys.ENGINES]
+        self._broker.delete([*queues, *facts, *leases, *ledgers])
 
-    def run(self, stop: Event, on_progress: Callable[[dict[str, Standing]], None]) -> None:
+    def run(self, stop: Event, on_progress: Callable[[Progress], None]) -> None:
         """Return when all sources are finished, or soon after `stop` was set; cameras are then brought to an end.
 
         Raises:
@@ -78,48 +93,45 @@ class Supervisor:
                 self._end_cameras(on_progress)
         finally:
             self._stop()
-            on_progress(self.standings())
+            on_progress(self.progress())
 
-    def _until(self, over: Callable[[], bool], on_progress: Callable[[dict[str, Standing]], None]) -> None:
+    def _until(self, over: Callable[[], bool], on_progress: Callable[[Progress], None]) -> None:
         """Watch the stages until told that it is over, or until the decoder has done its work."""
         while not over():
-            standings = self.standings()
-            on_progress(standings)
-            if self._watch(standings):
+            progress = self.progress()
+            on_progress(progress)
+            if self._watch(progress):
                 return
             time.sleep(_TICK_S)
 
-    def _end_cameras(self, on_progress: Callable[[dict[str, Standing]], None]) -> None:
+    def _end_cameras(self, on_progress: Callable[[Progress], None]) -> None:
         """Let every camera's outputs get their final form; a recording's go on where they are."""
         registry = Registry(self._broker)
         for name, wish in registry.read().items():
             if not wish.removed:
                 registry.change(name, removed=True)
         deadline_s = time.monotonic() + _CAMERAS_PATIENCE_S
-        live = [name for name, standing in self.standings().items() if standing.live]
+        live = [name for name, standing in self.progress().active.items() if standing.live]
 
         def over() -> bool:
-            known = self.standings()
+            known = self.progress().active
             return all(known[name].finished((keys.ANNOTATOR,)) for name in live) or time.monotonic() > deadline_s
 
         if live:
             self._until(over, on_progress)
 
-    def standings(self) -> dict[str, Standing]:
-        """Return where each source stands that has been begun; those that are finished are not asked for again."""
-        finished = {name for name, known in self._known.items() if not known.live and known.finished((keys.ANNOTATOR,))}
-        for source in self._broker.members(keys.SOURCES) - finished:
-            self._known[source] = Ledger(self._broker, source).read()
-        return self._known
+    def progress(self) -> Progress:
+        """Return how far the run is; what is finished is only counted."""
+        active = {source: Ledger(self._broker, source).read() for source in self._broker.members(keys.SOURCES)}
+        return Progress(active, finished(self._broker))
 
-    def _watch(self, standings: dict[str, Standing]) -> bool:
+    def _watch(self, progress: Progress) -> bool:
         if time.monotonic() - self._renewed_s > _LEASE_S / 3:
             self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S)
             self._renewed_s = time.monotonic()
-        progress = sum(standing.published + 1 for standing in standings.values())
         # A camera that is away is no reason to give up, however long it is.
-        live = any(standing.live for standing in standings.values())
-        over = [child for child in self.children if child.watch(progress, for_ever=live)]
+        live = any(standing.live for standing in progress.active.values())
+        over = [child for child in self.children if child.watch(progress.frames, for_ever=live)]
         if any(child.stage != "decoder" for child in over):
             raise StageError(f"{over[-1].name} ended before its work was done", 1)
         return bool(over)

@@ -1,7 +1,7 @@
 """A line of JSON a frame: what is in it, and back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.messages import Detections, FrameMeta
+from stages.annotator.derived import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OBJECT: Final = ("xyxy", "confidence", "class_id", "class_name", "tracker_id")
@@ -64,6 +65,39 @@ def read_fields(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, An
                 return
             offset += len(line)
             yield offset, fields
+
+
+def rows_in(path: Path) -> Iterator[Row]:
+    """Yield what the lines tell, up to one that is not whole."""
+    return (row_of(fields) for _, fields in read_fields(path))
+
+
+def row_of(fields: Mapping[str, Any]) -> Row:
+    """Return what a line tells of its frame."""
+    names = ("confidence", "class_id", "class_name", "tracker_id")
+    objects = tuple((*item["xyxy"], *(item[name] for name in names)) for item in fields["detections"])
+    return Row(fields["seq"], fields["pts_s"], fields["status"], objects)
+
+
+def shown_s(fields: Mapping[str, Any]) -> float:
+    """Return the time of a line's frame: in the recording, or of the day for a camera, whose pts may begin anew."""
+    stamp = fields["timestamp"] if "dropped_before" in fields else None
+    return float(fields["pts_s"]) if stamp is None else datetime.fromisoformat(stamp).timestamp()
+
+
+def ends_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the content of the first line and of the last one, None if there is none."""
+    first = next((fields for _, fields in read_fields(path)), None)
+    if first is None:
+        return None
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for reach in (1 << 16, 1 << 20, size):
+            file.seek(max(size - reach, 0))
+            lines = file.read().splitlines(keepends=True)[0 if reach >= size else 1 :]
+            if found := next((fields for line in reversed(lines) if (fields := parsed(line))), None):
+                return first, found
+    return first, first
 
 
 def found_in(fields: dict[str, Any], epoch: int) -> Detections:

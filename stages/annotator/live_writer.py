@@ -17,6 +17,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
+from stages.annotator.deriving import Deriving
 from stages.annotator.segments import boundary, stem
 from stages.annotator.sink import Sink
 
@@ -103,11 +104,14 @@ class LiveWriter:
         sinks: Mapping[str, OpenSink],
         segment_s: float,
         after: int,
+        deriving: Deriving | None = None,
     ) -> None:
-        """`after`: the last frame that is in the segments of an earlier process."""
+        """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them."""
         self._broker, self._store, self._source = broker, store, source
         self._outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
         self._draws = "video" in sinks
+        self._deriving = deriving
+        self._ended: EndOfSource | None = None
         self._segment_s = segment_s
         self._ledger = Ledger(broker, source)
         self._last = max(after, self._ledger.read().done((keys.ANNOTATOR,)))
@@ -122,8 +126,8 @@ class LiveWriter:
 
     @property
     def hungry(self) -> bool:
-        """Whether more may be taken: always."""
-        return True
+        """Whether more may be taken: always, but at the end, until all is made of the last segment."""
+        return self._ended is None
 
     def take(self, delivery: Delivery) -> None:
         """Write the stream's next entry."""
@@ -139,7 +143,12 @@ class LiveWriter:
             self._write(message)
 
     def advance(self) -> None:
-        """Put on disk what was written, now and then."""
+        """Put on disk what was written, now and then; make a part of what is to be made of finished segments."""
+        if self._deriving is not None:
+            self._deriving.step()
+        if self._ended is not None:
+            self._end(self._ended)
+            return
         if time.monotonic() - self._flushed_s > _FLUSH_S and not self.finished:
             self._flushed_s = time.monotonic()
             for output in self._outputs:
@@ -150,6 +159,8 @@ class LiveWriter:
         """Leave the outputs readable as far as they go."""
         for output in self._outputs:
             output.close()
+        if self._deriving is not None:
+            self._deriving.close()
         self._report()
 
     def _write(self, found: Detections) -> None:
@@ -192,6 +203,9 @@ class LiveWriter:
     def _finish_segment(self, error: str | None) -> None:
         for output in self._outputs:
             output.finish(self._last + 1, error)
+        if self._segment and self._deriving is not None:
+            self._deriving.begin(self._segment)
+        self._segment = ""
 
     def _pixels(self, found: Detections) -> NDArray[np.uint8] | None:
         """Return the full-size picture, None if it is not there any more, or never was."""
@@ -203,10 +217,14 @@ class LiveWriter:
             return None
 
     def _end(self, end: EndOfSource) -> None:
+        self._ended = None
         if end.epoch < self._ledger.read().epoch:  # it has come back since
             return
         self._finish_segment(end.error)
         self._report()
+        if self._deriving is not None and self._deriving.busy:
+            self._ended = end
+            return
         self._ledger.write({f"finished.{keys.ANNOTATOR}": end.epoch, "finished_ns": time.time_ns()})
         self.finished = True
 

@@ -1,7 +1,6 @@
 """Outputs opened, each where an earlier process has left it."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,13 @@ from pipeline.errors import SinkError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.source_report import report_source
-from stages.annotator.append_file import writing
-from stages.annotator.journal import FOLDER, Journal
+from stages.annotator.deriving import Deriving
+from stages.annotator.finishing import Finishing
+from stages.annotator.journal import Journal
 from stages.annotator.live_writer import LiveWriter, OpenSink
 from stages.annotator.past import Past
 from stages.annotator.segments import stems
-from stages.annotator.settings import AnnotatorSettings, SinkSettings
+from stages.annotator.settings import AnnotatorSettings, WrittenSettings
 from stages.annotator.sink import Sink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.stage import SourceWriter
@@ -61,27 +61,43 @@ class Opening:
         return self._of_a_recording(source, journal) if record is None else self._recorded(source, record)
 
     def _of_a_recording(self, source: str, journal: Journal) -> Writer:
-        output = self._settings.output
-        text = next((sink for sink in self._settings.sinks if isinstance(sink, JsonlSink)), None)
-        hidden = output / FOLDER
-        lines = (text or JsonlSink()).outputs(output if text else hidden, source)[0]
-        sinks: dict[str, Sink] = {} if text else {"journal": JsonlSink().build(hidden, source)}
-        sinks |= {sink.kind: sink.build(output, source) for sink in self._settings.sinks}
+        finishing, recording = Finishing(self._settings), self._recording(source)
+        hidden = {} if finishing.shown else {"journal": JsonlSink().build(finishing.lines_folder, source)}
+        output, written = self._settings.output, self._settings.written
+        sinks: dict[str, Sink] = {**hidden, **{sink.kind: sink.build(output, source, recording) for sink in written}}
 
-        def record() -> None:
-            journal.finish(self._report(source))
-            if text is None:
-                lines.unlink(missing_ok=True)
+        def record() -> Iterator[None]:
+            report = self._report(source)
+            yield from finishing.derive(source, source, recording)
+            files = finishing.files(source, source)
+            checks = yield from finishing.checks(files)
+            found = report | {"files": list(map(str, files)), "checks": checks, "recording": _seen(recording)}
+            journal.finish(found)
+            finishing.forget_lines(source)
+            self._recorded(source, found)  # a broker may have lost its memory meanwhile
 
-        return Writer(self._broker, self._store, source, sinks, self._retain, Past(journal, lines), record)
+        past = Past(journal, finishing.lines(source))
+        return Writer(self._broker, self._store, source, sinks, self._retain, past, record)
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""
-        folder, sinks = self._settings.output, self._settings.sinks
-        left = stems(folder, source)[-1:]
-        last = max((_completed(sink, folder, segment) for segment in left for sink in sinks), default=-1)
+        folder, sinks, finishing = self._settings.output, self._settings.written, Finishing(self._settings)
+        places: list[tuple[WrittenSettings, Path]] = [(sink, folder) for sink in sinks]
+        places += [] if finishing.shown else [(JsonlSink(), finishing.lines_folder)]
+        last = max(
+            (_completed(sink, place, stem) for sink, place in places for stem in stems(place, source)[-1:]), default=-1
+        )
         openers: dict[str, OpenSink] = {sink.kind: partial(sink.build, folder) for sink in sinks}
-        return LiveWriter(self._broker, self._store, source, openers, self._settings.segment_s, last)
+        if not finishing.shown:
+            openers["journal"] = partial(JsonlSink().build, finishing.lines_folder)
+
+        def derive(segment: str) -> Iterator[None]:
+            yield from finishing.derive(segment, source, None)
+            finishing.forget_lines(segment)
+
+        undone = [stem for stem in stems(finishing.lines_folder, source) if finishing.is_left(stem, source)]
+        deriving = Deriving(derive, undone) if self._settings.derived else None
+        return LiveWriter(self._broker, self._store, source, openers, self._settings.segment_s, last, deriving)
 
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:
         frames = int(record["frames"])
@@ -91,15 +107,32 @@ class Opening:
         return Recorded()
 
     def _report(self, source: str) -> dict[str, Any]:
-        """Return what became of a source, and what its outputs are to be known by."""
-        output = self._settings.output
-        files = [path for sink in self._settings.sinks for path in sink.outputs(output, source) if path.exists()]
+        """Return what became of a source."""
         path = Ledger(self._broker, source).read().text("path")
-        report = report_source(self._broker, source, path, list(map(str, files)), interrupted=False, finished=True)
-        return asdict(report) | {"checks": checks(files)}
+        return asdict(report_source(self._broker, source, path, [], interrupted=False, finished=True))
+
+    def _recording(self, source: str) -> Path | None:
+        """Return the recording, None if it is no file that can be read here."""
+        path = Path(Ledger(self._broker, source).read().text("path"))
+        if path.is_file():
+            return path
+        structlog.get_logger().info("the recording is no file here: no sound of it", source=source)
+        return None
 
 
-def _completed(sink: SinkSettings, folder: Path, segment: str) -> int:
+def _seen(recording: Path | None) -> dict[str, Any] | None:
+    """Return what a recording can be known by."""
+    if recording is None or not recording.exists():
+        return None
+    found = recording.stat()
+    return {
+        "path": str(recording.resolve()),
+        "bytes": found.st_size,
+        "changed_ns": found.st_mtime_ns,
+    }
+
+
+def _completed(sink: WrittenSettings, folder: Path, segment: str) -> int:
     """Give a segment its final form, if it is there and can be written, and return the last frame in it."""
     if not any(path.exists() for path in sink.outputs(folder, segment)):
         return -1
@@ -110,24 +143,3 @@ def _completed(sink: SinkSettings, folder: Path, segment: str) -> int:
         structlog.get_logger().error("output fails", kind=sink.kind, error=str(error))
         return -1
     return writer.done
-
-
-def checks(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Return size and SHA-256 of files, by name; of a video the size alone: its frames can be counted.
-
-    Raises:
-        SinkError: one can't be read.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for path in files:
-        with writing(path):
-            found[path.name] = {"bytes": path.stat().st_size}
-            if path.suffix != ".mp4":
-                found[path.name]["sha256"] = digest(path)
-    return found
-
-
-def digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,8 +21,9 @@ class Part:
         self._file = AppendFile(path)
         self.path = path
         self.head: Head | None = None
+        self.first: Fragment | None = None
         self.last: Fragment | None = None
-        """The last frame in it."""
+        """The first and the last frame in it."""
         self.counts = Counts()
         self._recover()
 
@@ -65,5 +66,5 @@ class Part:
         self._file.sync()
 
     def _note(self, fragment: Fragment) -> None:
-        self.last = fragment
+        self.first, self.last = self.first or fragment, fragment
         self.counts = replace(self.counts, frames=self.counts.frames + 1, failed=self.counts.failed + fragment.failed)

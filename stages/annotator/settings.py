@@ -1,15 +1,27 @@
 """The annotator's settings; the sinks that there are."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, Section
+from stages.annotator.sinks.coco import CocoSink
 from stages.annotator.sinks.jsonl import JsonlSink
+from stages.annotator.sinks.parquet import ParquetSink
+from stages.annotator.sinks.report import ReportSink
 from stages.annotator.sinks.video import VideoSink
 
-SinkSettings = Annotated[JsonlSink | VideoSink, Field(discriminator="kind")]
+WrittenSettings: TypeAlias = JsonlSink | VideoSink
+"""Written frame by frame."""
+DerivedSettings: TypeAlias = ParquetSink | CocoSink | ReportSink
+"""Made of the JSON lines, once all are there."""
+SinkSettings = Annotated[WrittenSettings | DerivedSettings, Field(discriminator="kind")]
+
+_FORMATS: Final = {"jsonl": "jsonl", "mp4": "video", "parquet": "parquet", "coco": "coco", "report": "report"}
+"""Kinds of sinks by what people call them."""
 
 
 def _distinct(sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
@@ -30,6 +42,16 @@ class AnnotatorSettings(Section):
         (JsonlSink(), VideoSink()), min_length=1
     )
 
+    @property
+    def written(self) -> tuple[WrittenSettings, ...]:
+        """The sinks that are written frame by frame."""
+        return tuple(sink for sink in self.sinks if isinstance(sink, WrittenSettings))
+
+    @property
+    def derived(self) -> tuple[DerivedSettings, ...]:
+        """The sinks that are made of the lines, once all are there."""
+        return tuple(sink for sink in self.sinks if isinstance(sink, DerivedSettings))
+
 
 class AnnotatorRoot(KernelSettings):
     """The whole settings file, as the annotator sees it."""
@@ -38,3 +60,20 @@ class AnnotatorRoot(KernelSettings):
     decoder: Any = None
     detector: Any = None
     tracker: Any = None
+
+
+def chosen(formats: str, sinks: Iterable[SinkSettings]) -> tuple[dict[str, Any], ...]:
+    """Return the settings of the sinks that are named, with commas between; those that are there keep theirs.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    known: dict[str, dict[str, Any]] = {sink.kind: sink.model_dump() for sink in sinks}
+    names = list(dict.fromkeys(name.strip().lower() for name in formats.split(",") if name.strip()))
+    for name in names:
+        if name not in _FORMATS and name not in _FORMATS.values():
+            raise ConfigError(f"--format {name}: no such format; allowed: {', '.join(_FORMATS)}")
+    if not names:
+        raise ConfigError(f"--format names no format; allowed: {', '.join(_FORMATS)}")
+    kinds = dict.fromkeys(_FORMATS.get(name, name) for name in names)
+    return tuple(known.get(kind, {"kind": kind}) for kind in kinds)

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
+from pipeline.finished import settle
 from pipeline.ledger import Ledger, Standing
 from pipeline.memory import STREAMS_KEPT
 
@@ -17,7 +18,7 @@ _BLOCK_S: Final = 0.1
 _WAITING_S: Final = 0.002
 _BATCH: Final = 8
 """Small, so that the window moves on in small steps."""
-_DISCOVER_S: Final = 0.2
+_DISCOVER_S: Final = 0.1
 
 
 class SourceWriter(Protocol):
@@ -51,7 +52,6 @@ class Annotator:
     def __init__(self, broker: Broker, name: str, open_writer: Callable[[str], SourceWriter]) -> None:
         self._broker, self._name, self._open_writer = broker, name, open_writer
         self._writers: dict[str, SourceWriter] = {}
-        self._done_for_good: set[str] = set()
         self._finished: deque[str] = deque()
         self._discovered_s = self._renewed_s = -LEASE_S
 
@@ -92,7 +92,7 @@ class Annotator:
         """Note that a recording is done for good; public streams of the last few stay. A camera may come back."""
         if standing.live:
             return
-        self._done_for_good.add(source)
+        settle(self._broker, source, standing)
         self._finished.append(source)
         if len(self._finished) > STREAMS_KEPT:
             self._broker.delete([keys.detections(self._finished.popleft())])
@@ -108,7 +108,7 @@ class Annotator:
     def _discover(self) -> None:
         if time.monotonic() - self._discovered_s < _DISCOVER_S:
             return
-        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys() - self._done_for_good):
+        for source in sorted(self._broker.members(keys.SOURCES) - self._writers.keys()):
             standing = Ledger(self._broker, source).read()
             if not standing.finished((keys.ANNOTATOR,)):
                 self._writers[source] = self._open_writer(source)

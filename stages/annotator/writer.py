@@ -35,15 +35,16 @@ class Writer:
         sinks: Mapping[str, Sink],
         retain: int,
         past: Past | None = None,
-        record: Callable[[], None] | None = None,
+        record: Callable[[], Iterator[None]] | None = None,
     ) -> None:
         """`past`: what is on disk of it, for a broker that has lost its memory; `retain`: frames for late readers.
 
-        `record`: called when all outputs have their final form, before anybody is told.
+        `record`: begun when all outputs have their final form, and gone on with in turn; then everybody is told.
         """
         self._broker, self._store, self._source, self._retain = broker, store, source, retain
         self._past, self._record = past, record
         self._restoring: Iterator[None] | None = None
+        self._recording: Iterator[None] | None = None
         self._times: dict[int, float] = {}
         self._kept_s = 0.0
         self._kinds, self._sinks = tuple(sinks), tuple(sinks.values())
@@ -62,7 +63,7 @@ class Writer:
     @property
     def hungry(self) -> bool:
         """Whether there is nothing left to write, so that more may be taken."""
-        return not self._backlog
+        return not self._backlog and self._recording is None
 
     def take(self, delivery: Delivery) -> None:
         """Accept the stream's next entry."""
@@ -74,6 +75,9 @@ class Writer:
         if self._restoring is not None:
             self._go_on_restoring()
             return
+        if self._recording is not None:
+            self._go_on_recording(self._recording)
+            return
         while self._backlog and self._write(self._backlog[0]):
             self._backlog.popleft()
         if self._unreported and not self._backlog:
@@ -83,6 +87,7 @@ class Writer:
 
     def close(self) -> None:
         """Leave the outputs readable as far as they go."""
+        self._recording = None
         if not self.finished:
             for sink in self._sinks:
                 sink.close()
@@ -183,8 +188,13 @@ class Writer:
         self._trim(end.frames - self._retain)
         written = {f"written.{kind}": sink.counts().frames for kind, sink in zip(self._kinds, self._sinks, strict=True)}
         self._ledger.write(written | {"finished_ns": time.time_ns()})
-        if self._record is not None:
-            self._record()
+        self._recording = iter(()) if self._record is None else self._record()
+        self._go_on_recording(self._recording)
+
+    def _go_on_recording(self, recording: Iterator[None]) -> None:
+        for _ in recording:
+            return
+        self._recording = None
         self._ledger.write({f"finished.{keys.ANNOTATOR}": 1})
         self.finished = True
 

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,11 +17,16 @@ from pipeline.registry import Registry
 from pipeline.seal import Seal
 from pipeline.settings import variables
 from stages.decoder.cameras import Cameras
+from stages.decoder.following import Following
+from stages.decoder.pace import Pace, most_readers
 from stages.decoder.recordings import Recordings
 from stages.decoder.removal import Terms
 from stages.decoder.room import Room
+from stages.decoder.sampling import Sampling
 from stages.decoder.settings import DecoderRoot
+from stages.decoder.sources.file import FileSource
 from stages.decoder.stage import Decoder
+from stages.decoder.watching import Watch, WatchSettings
 from stages.decoder.wishes import wishes
 
 
@@ -32,16 +39,26 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
     budget, wanted = plan(settings.memory_mb, ring_folder(settings)), settings.decoder
     recordings = wanted.recordings
     most = wanted.max_sources if wanted.serves else 0
-    room = Room(settings.flow, budget, min(wanted.parallel, len(recordings)), most)
+    parallel = None if wanted.parallel == "auto" else wanted.parallel
+    watch = Watch(wanted.watch)
+    readers = most_readers(parallel, len(recordings), watched=watch.on)
+    room = Room(settings.flow, budget, readers, most)
     broker, store = open_broker(settings), open_store(settings)
     try:
         for removed in store.sweep():
             structlog.get_logger().info("swept", removed=removed)
         cameras = _cameras(settings, broker, store, room) if most else None
-        Decoder(Recordings(broker, store, room, settings.name, stop), cameras, stop).run(recordings)
+        following = Following(broker, store, room, settings.name, stop, hashes=wanted.hash)
+        find = partial(_found, watch, wanted.watch) if watch.on else None
+        Decoder(Recordings(following, Pace(parallel, readers), stop, find), cameras, stop).run(recordings)
     finally:
         store.close()
         broker.close()
+
+
+def _found(watch: Watch, sampling: WatchSettings) -> Iterator[tuple[str, FileSource]]:
+    wish = sampling.model_dump(include=set(Sampling.model_fields))
+    return ((name, FileSource(path=path, **wish)) for name, path in watch.found())
 
 
 def _cameras(settings: DecoderRoot, broker: Broker, store: FrameStore, room: Room) -> Cameras:

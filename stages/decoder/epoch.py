@@ -53,6 +53,8 @@ class Epoch:
         self._checked_s = 0.0
         self._unsent: list[tuple[str, bytes]] = []
         self._sent_s = 0.0
+        self.waits = False
+        """Whether those behind have frames enough, so that the next one has to wait for room."""
 
     def decode(self, video: VideoSource, writer: FrameWriter, sizes: PictureSizes, window: int) -> None:
         """Store and announce each frame from `start` on, then the end, or the reason of an early one.
@@ -111,6 +113,7 @@ class Epoch:
             self._check()
         if seq - self._done > window:
             self._announce()
+        self.waits = seq - self._done > window
         while seq - self._done > window:
             time.sleep(min(window * _ROOM_POLL_A_FRAME_S, _LONGEST_ROOM_POLL_S))
             self._check()
@@ -166,4 +169,6 @@ def _facts_fields(facts: SourceFacts) -> dict[str, str | int | float]:
     fields: dict[str, str | int | float] = {"width": facts.width, "height": facts.height, "fps": facts.fps}
     if facts.frames:
         fields["expected"] = facts.frames
+    if facts.about:
+        fields["about"] = facts.about
     return fields | {"codec": facts.codec}

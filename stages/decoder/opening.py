@@ -69,12 +69,13 @@ def facts_of(path: Path) -> SourceFacts:
     """
     with opened(path, 1, "slice") as (container, stream):
         claimed, duration_s = frames_claimed(stream), _duration_s(container, stream)
+        start_s = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
         created = _created(container, stream)
         fps = float(stream.average_rate or stream.guessed_rate or _FPS_UNKNOWN)
         codec = stream.codec_context.name
         first = _first_frame(container, stream)  # only a frame knows how it is turned
         width, height = upright_size(first) if first else (stream.width, stream.height)
-    return SourceFacts(width, height, fps, claimed, duration_s, created, codec)
+    return SourceFacts(width, height, fps, claimed, duration_s, created, codec, start_s)
 
 
 def frames_claimed(stream: VideoStream) -> int | None:

@@ -1,7 +1,7 @@
 """Which packets have become frames, and which never will: each has its place, so that numbers stay what they were.
 
-Some decoders report the error of one packet at another one, and some pass over a damaged packet without a word. What tells is
-the time: a packet whose time has been passed, and that can't be in the decoder any more, is lost.
+Some decoders report the error of one packet at another one, and some pass over a damaged packet without a word. What
+tells is the time: a packet whose time has been passed, and that can't be in the decoder any more, is lost.
 """
 
 from collections import deque
@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 
 from av.video.frame import VideoFrame
 
-Place: TypeAlias = tuple[int | None, VideoFrame | str]
-"""Time in ticks, if it has one, and the frame, or why there is none."""
+Place: TypeAlias = tuple[int | None, VideoFrame | str | None]
+"""Time in ticks, if it has one, and the frame, or why there is none; None where nobody wanted it."""
 
-_DEPTH: Final = 17
-"""Packets after which a frame has come out: H.264 and HEVC keep back 16 at most."""
+_KEPT_BACK: Final = 17
+"""Packets after which a frame has come out, threads aside: H.264 and HEVC keep back 16 at most."""
 _A_PICTURE_EACH: Final = frozenset({"av1", "gif", "h264", "hevc", "libdav1d", "mjpeg", "vp9"})
 """Decoders that show a picture for each packet; some of MPEG-4 only say that nothing has changed."""
 _PASSED_OVER: Final = "can't be decoded (the decoder passes over it)"
@@ -23,11 +23,12 @@ _PASSED_OVER: Final = "can't be decoded (the decoder passes over it)"
 
 @dataclass(slots=True, eq=False)
 class _Sent:
-    """A packet that went into the decoder."""
+    """A packet that came by."""
 
     order: int
     ticks: int
-    error: str | None = None
+    error: str | None
+    """None if its frame isn't wanted."""
     waiting: bool = True
 
 
@@ -46,9 +47,10 @@ class _Held:
 class Places:
     """Follows packets into a decoder and frames out of it."""
 
-    def __init__(self, codec: str) -> None:
-        """`codec` is the decoder's name."""
+    def __init__(self, codec: str, threads: int) -> None:
+        """`codec` is the decoder's name; each of its threads may keep a packet back."""
         self._codec, self._each = codec, codec in _A_PICTURE_EACH
+        self._kept_back = _KEPT_BACK + threads
         self._count = 0
         self._first: int | None = None
         self._last: int | None = None
@@ -63,14 +65,22 @@ class Places:
         # Not to be shown: what leans on pictures before the one that the recording begins with.
         leads = ticks is not None and self._first is not None and ticks < self._first
         if self._each and ticks is not None and not leads:
-            self._waits(ticks)
+            self._waits(ticks, _PASSED_OVER)
+
+    def unwanted(self, ticks: int | None) -> None:
+        """Note a packet whose frame nobody wants: it may come out or not."""
+        self._count += 1
+        if ticks is not None:
+            self._waits(ticks, None)
 
     def failed(self, ticks: int | None, error: str) -> None:
         """Note what the decoder says to the packet that was sent last."""
         if ticks is None:
             self._untimed.append(error)
+        elif ticks in self._waiting:
+            self._waiting[ticks][-1].error = error
         else:
-            (self._waiting[ticks][-1] if ticks in self._waiting else self._waits(ticks)).error = error
+            self._waits(ticks, error)
 
     def came(self, frame: VideoFrame) -> None:
         """Note a frame that comes out of the decoder."""
@@ -83,28 +93,27 @@ class Places:
             self._each = False  # a packet may be half a picture
             self._forget(self._all())
         missing = [sent for sent in self._all() if self._passed(sent, ticks, own)]
-        self._held.append(_Held(ticks, frame, missing, self._untimed, self._count + _DEPTH))
+        self._held.append(_Held(ticks, frame, missing, self._untimed, self._count + self._kept_back))
         self._untimed, self._last = [], ticks
 
-    def settled(self, end: bool = False) -> Iterator[Place]:
+    def settled(self, *, end: bool = False) -> Iterator[Place]:
         """Yield the frames before which nothing more can come, and the lost ones at their places; all at the end."""
         while self._held:
             head = self._held[0]
             missing = [sent for sent in head.missing if sent.waiting]
-            if missing and not end and self._count < head.until:
+            if any(sent.error for sent in missing) and not end and self._count < head.until:
                 return
-            yield from self._lost(missing, head.untimed)
+            yield from self._gone(missing, head.untimed)
             self._held.popleft()
             yield head.ticks, head.frame
         if end:
             if self._first is None:
                 self._forget(self._all())
-            yield from self._lost(self._all(), self._untimed)
+            yield from self._gone(self._all(), self._untimed)
+            self._untimed = []
 
-    def _waits(self, ticks: int) -> _Sent:
-        sent = _Sent(self._count, ticks)
-        self._waiting.setdefault(ticks, deque()).append(sent)
-        return sent
+    def _waits(self, ticks: int, error: str | None) -> None:
+        self._waiting.setdefault(ticks, deque()).append(_Sent(self._count, ticks, error))
 
     def _taken(self, ticks: int | None) -> _Sent | None:
         """Return the packet of a frame, which waits no more."""
@@ -125,17 +134,17 @@ class Places:
     def _forget(self, packets: Sequence[_Sent]) -> None:
         """Wait no more for those of which the decoder has said nothing."""
         for sent in packets:
-            if sent.error is None:
+            if sent.error == _PASSED_OVER:
                 self._settle(sent)
 
     def _passed(self, sent: _Sent, ticks: int | None, own: _Sent | None) -> bool:
         """Return whether a frame should have come before this one: by its time, or because it was sent so long ago."""
-        if own is not None and sent.order < own.order - 2 * _DEPTH:
+        if own is not None and sent.order < own.order - 2 * self._kept_back:
             return True
         return ticks is not None and sent.ticks < ticks and (self._last is None or self._last < sent.ticks)
 
-    def _lost(self, packets: Sequence[_Sent], untimed: Sequence[str]) -> Iterator[Place]:
+    def _gone(self, packets: Sequence[_Sent], untimed: Sequence[str]) -> Iterator[Place]:
         for sent in sorted(packets, key=lambda sent: sent.ticks):
             self._settle(sent)
-            yield sent.ticks, sent.error or _PASSED_OVER
+            yield sent.ticks, sent.error
         yield from ((None, error) for error in untimed)

@@ -1,6 +1,8 @@
 """One pass over a container: each frame, and the place of each that is lost."""
 
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,9 +16,10 @@ from av.video.stream import VideoStream
 from pipeline.errors import SourceError
 from stages.decoder.opening import frames_claimed, tagged_duration_s
 from stages.decoder.places import Places
+from stages.decoder.thinning import Use, Used, whole
 
-Item: TypeAlias = tuple[float, VideoFrame | str]
-"""pts_s, and the frame or why there is none."""
+Item: TypeAlias = tuple[float, VideoFrame | str | None]
+"""pts_s, and the frame or why there is none; None where it was passed over, as nobody wants it."""
 
 _TAG_SLACK_S: Final = 1.0
 
@@ -32,15 +35,20 @@ class Reading:
         frame_s: float,
         packets: "Iterator[Packet[VideoStream]] | None" = None,
         skipped: int = 0,
+        uses: "Iterator[Used] | None" = None,
     ) -> None:
         """`frame_s` is the duration of a frame where the container gives none.
 
-        `packets` are those to read, if not all of them; `skipped` of the others came before.
+        `packets` are those to read, if not all of them; `skipped` of the others came before. `uses` are those to read,
+        each with what it is for; then nobody asks whether the end is missing, as parts may be left out.
         """
         self._path, self._stream, self._frame_s = path, stream, frame_s
-        self._source = container.demux(stream) if packets is None else packets
+        self._source = uses or whole(container.demux(stream) if packets is None else packets)
+        self._is_whole = uses is None
+        self._kept: Sequence[VideoFrame] | None = None
+        """What the decoder still had when packets were left out that the next ones, if of the same group, lean on."""
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
-        self._places = Places(stream.codec_context.name)
+        self._places = Places(stream.codec_context.name, stream.codec_context.thread_count or os.cpu_count() or 1)
         self._packets, self._frames, self._items = skipped, 0, 0
         self._pts_s: float | None = None
 
@@ -51,17 +59,18 @@ class Reading:
             SourceError: the end is missing, or there was no frame at all; raised after the last item.
         """
         failure = yield from self._demuxed()
+        yield from self._gone_by()
         yield from self._timed(end=True)
-        if failure or self._ends_early():
+        if failure or (self._is_whole and self._ends_early()):
             raise SourceError(self._shortfall(failure)) from failure
-        if not self._frames:
+        if not self._frames and (self._is_whole or not self._items):
             codec = self._stream.codec_context.name
             raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
             try:
-                packet = next(self._source, None)
+                packet, use = next(self._source, (None, Use.WHOLE))
             except FFmpegError as error:
                 yield from self._decoded(None)
                 return error
@@ -75,27 +84,51 @@ class Reading:
             if packet.is_corrupt and self._packets < self._indexed:
                 self._packets -= 1
                 continue
-            yield from self._decoded(packet)
+            yield from self._decoded(packet) if use is Use.WHOLE else self._passed_over(packet, use)
 
-    def _decoded(self, packet: "Packet[VideoStream] | None") -> Iterator[Item]:
-        """Yield what this packet, or the end, makes the decoder give."""
+    def _passed_over(self, packet: "Packet[VideoStream]", use: Use) -> Iterator[Item]:
+        """Note where the frame of a packet that nobody wants would be, and give the decoder what others lean on."""
+        if use is Use.REFERENCE:
+            yield from self._decoded(packet, needed=False)
+            return
+        self._places.unwanted(packet.pts)
+        if use is Use.NONE and self._kept is None:
+            self._kept = []
+            with suppress(FFmpegError):
+                self._kept = self._stream.decode(None)
+            self._stream.codec_context.flush_buffers()
+
+    def _gone_by(self) -> Iterator[Item]:
+        """Yield what was before packets that were left out, and their places, now that all of them are known."""
+        if self._kept is not None:
+            self._note(self._kept)
+            self._kept = None
+            yield from self._timed(end=True)
+
+    def _decoded(self, packet: "Packet[VideoStream] | None", *, needed: bool = True) -> Iterator[Item]:
+        """Yield what this packet, or the end, makes the decoder give; if not `needed`, it may leave its frame out."""
+        yield from self._gone_by()
+        self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         shown = packet is not None and packet.size > 0 and not packet.is_discard
         ticks = packet.pts if packet else None
         if shown:
-            self._places.sent(ticks)
+            (self._places.sent if needed else self._places.unwanted)(ticks)
         try:
-            for frame in self._stream.decode(packet):
-                self._frames += 1
-                self._places.came(frame)
+            self._note(self._stream.decode(packet))
         except EndOfFile:
             return
         except FFmpegError as error:
-            if shown:
+            if shown and needed:
                 self._places.failed(ticks, f"can't be decoded ({error.strerror})")
         yield from self._timed()
 
-    def _timed(self, end: bool = False) -> Iterator[Item]:
-        for ticks, frame in self._places.settled(end):
+    def _note(self, frames: Sequence[VideoFrame]) -> None:
+        self._frames += len(frames)
+        for frame in frames:
+            self._places.came(frame)
+
+    def _timed(self, *, end: bool = False) -> Iterator[Item]:
+        for ticks, frame in self._places.settled(end=end):
             self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
             self._items += 1
             yield self._pts_s, frame

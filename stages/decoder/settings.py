@@ -1,12 +1,14 @@
 """The decoder's settings."""
 
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from pipeline.settings import KernelSettings, Section
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
+from stages.decoder.watching import WatchSettings
 
 SourceSettings = Annotated[FileSource | CameraSource, Field(discriminator="kind")]
 
@@ -19,9 +21,8 @@ class NamedSource(Section):
 
 
 def _distinct(sources: tuple[NamedSource, ...]) -> tuple[NamedSource, ...]:
-    names = [named.name for named in sources]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(named.name for named in sources).items():
+        if count > 1:
             raise ValueError(f"two sources are named {name!r}: give each its own name")
     return sources
 
@@ -30,8 +31,12 @@ class DecoderSettings(Section):
     """What one decoder process reads."""
 
     sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
-    parallel: int = Field(default=2, ge=1, le=64)
-    """Recordings open at once: one is decoded while the end of another one is still being written."""
+    parallel: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+    """Recordings read at once; `auto`: as many as keep the detectors busy."""
+    watch: WatchSettings = WatchSettings()
+    """Folders whose recordings are taken as they come."""
+    hash: bool = False
+    """Whether to take the SHA-256 of each recording, for the manifest."""
     max_sources: int = Field(default=16, ge=1, le=1000)
     """Cameras that one decoder takes; those that are left go to other decoders."""
     lease_s: float = Field(default=10.0, ge=1, le=600)
@@ -52,7 +57,8 @@ class DecoderSettings(Section):
     @property
     def serves(self) -> bool:
         """Whether there are or may be cameras."""
-        return bool(self.cameras) or not self.sources if self.serve is None else self.serve
+        there_is_none = not self.sources and not self.watch.folders
+        return bool(self.cameras) or there_is_none if self.serve is None else self.serve
 
 
 class DecoderRoot(KernelSettings):

@@ -27,6 +27,10 @@ class SourceFacts:
     creation_time: datetime | None
     """Of pts 0, UTC, as the container has it."""
     codec: str
+    start_s: float = 0.0
+    """Time of the first frame, by the recording's clock."""
+    about: int | None = None
+    """Frames to be expected, for progress, where only some are taken or nobody says how many there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 from stages.decoder.cameras import Cameras
-from stages.decoder.recordings import Opener, Recordings
+from stages.decoder.recordings import Named, Recordings
 
 _STEP_S: Final = 0.1
 
@@ -18,7 +18,7 @@ class Decoder:
         """`cameras` are None where none are wanted, now or later."""
         self._recordings, self._cameras, self._stop = recordings, cameras, stop
 
-    def run(self, sources: Sequence[tuple[str, Opener]]) -> None:
+    def run(self, sources: Sequence[Named]) -> None:
         """Return when all recordings and cameras have come to their end, or when told to stop.
 
         Raises:

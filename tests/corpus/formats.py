@@ -112,22 +112,44 @@ def partial_raw(clip: Clip) -> Make:
 
 
 def _pictures() -> Iterator[Recording]:
-    odd = {("H.264", H264_ODD): "mp4", ("VP9", VP9_ODD): "webm", ("MPEG-4", MPEG4_ODD): "avi", ("MJPEG", MJPEG_ODD): "mov", ("GIF", GIF_ODD): "gif"}
+    odd = {
+        ("H.264", H264_ODD): "mp4",
+        ("VP9", VP9_ODD): "webm",
+        ("MPEG-4", MPEG4_ODD): "avi",
+        ("MJPEG", MJPEG_ODD): "mov",
+        ("GIF", GIF_ODD): "gif",
+    }
     for (codec, clip), suffix in odd.items():
         yield _muxed(f"odd-{_slug(codec)}.{suffix}", codec, "odd size", clip)
     for codec, clip, suffix in (("H.264", H264_10, "mp4"), ("HEVC", HEVC_10, "mkv"), ("AV1", AV1_10, "mp4")):
         yield _muxed(f"10bit-{_slug(codec)}.{suffix}", codec, "10 bits", clip)
-    for codec, clip, suffix in (("H.264", H264_FIELDS, "ts"), ("H.264", H264_FIELDS, "mp4"), ("MPEG-4", MPEG4_FIELDS, "avi")):
+    for codec, clip, suffix in (
+        ("H.264", H264_FIELDS, "ts"),
+        ("H.264", H264_FIELDS, "mp4"),
+        ("MPEG-4", MPEG4_FIELDS, "avi"),
+    ):
         yield _muxed(f"interlaced-{_slug(codec)}.{suffix}", codec, "interlaced", clip)
     for turns, suffix in ((1, "mp4"), (2, "mov"), (3, "mp4"), (3, "mkv")):
         clip = replace(H264_B, turns=turns)
         track = Track(encoded(clip), rotation=90 * turns)
-        yield Recording(f"turned-{90 * turns}.{suffix}", "H.264", f"turned by {90 * turns}°", lambda path, track=track: mux(path, track))
+        yield Recording(
+            f"turned-{90 * turns}.{suffix}",
+            "H.264",
+            f"turned by {90 * turns}°",
+            lambda path, track=track: mux(path, track),
+        )
 
 
 def _times() -> Iterator[Recording]:
     assert len(VARIED_MS) == FRAMES
-    for codec, clip, suffix in (("H.264", H264_B, "mp4"), ("H.264", H264_B, "mkv"), ("H.264", H264_B, "ts"), ("MJPEG", MJPEG, "avi"), ("VP9", VP9, "webm"), ("GIF", GIF, "gif")):
+    for codec, clip, suffix in (
+        ("H.264", H264_B, "mp4"),
+        ("H.264", H264_B, "mkv"),
+        ("H.264", H264_B, "ts"),
+        ("MJPEG", MJPEG, "avi"),
+        ("VP9", VP9, "webm"),
+        ("GIF", GIF, "gif"),
+    ):
         yield _muxed(f"vfr-{_slug(codec)}.{suffix}", codec, "variable rate", replace(clip, times_ms=VARIED_MS))
     yield _muxed("far.ts", "H.264", "starts at 10 h", H264_B, edit=shifted(36_000_000))
     yield _muxed("wrap.ts", "H.264", "pts wraps around", H264_B, edit=shifted(WRAP_MS - 1000))
@@ -136,7 +158,14 @@ def _times() -> Iterator[Recording]:
     yield _muxed("twice.mp4", "H.264", "times occur twice", H264, edit=_doubled)
     yield _muxed("twice.mkv", "H.264", "times occur twice", H264, edit=_doubled)
     yield Recording("negative.mp4", "H.264", "negative first pts", _negative)
-    yield _muxed("negative.mkv", "H.264", "negative first pts", H264, edit=shifted(-200), options={"avoid_negative_ts": "disabled"})
+    yield _muxed(
+        "negative.mkv",
+        "H.264",
+        "negative first pts",
+        H264,
+        edit=shifted(-200),
+        options={"avoid_negative_ts": "disabled"},
+    )
 
 
 def _again(path: Path) -> None:
@@ -202,7 +231,13 @@ def _changing() -> Iterator[Recording]:
     half = FRAMES // 2
     for codec, clip, suffix in (("H.264", H264_INBAND, "ts"), ("H.264", H264_INBAND, "mkv"), ("VP9", VP9, "webm")):
         parts = replace(clip, frames=half), replace(clip, frames=half, first=half, size=(264, 144))
-        yield _muxed(f"resized-{_slug(codec)}.{suffix}", codec, "size changes", parts[0], edit=lambda packets, rest=parts[1]: _followed(packets, rest))
+        yield _muxed(
+            f"resized-{_slug(codec)}.{suffix}",
+            codec,
+            "size changes",
+            parts[0],
+            edit=lambda packets, rest=parts[1]: _followed(packets, rest),
+        )
 
 
 def _followed(packets: Packets, rest: Clip) -> Iterator["Packet[VideoStream]"]:

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from tests.corpus.encoding import RATE, TICKS
+from tests.corpus.encoding import TICKS
 
 Edit: TypeAlias = "Callable[[list[Packet[VideoStream]]], Iterable[Packet[VideoStream]]]"
 _SOUND_RATE: Final = 48_000

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.command import detstream, environment
 
-COMMANDS = ("run", "stage", "predict", "info", "val", "export", "weights")
+COMMANDS = ("run", "stage", "verify", "predict", "info", "val", "export", "weights")
 LOADED = """
 import sys
 from typer.testing import CliRunner
@@ -45,7 +45,7 @@ def test_the_help_of_the_weights_names_what_can_be_done_with_them() -> None:
 
 
 def test_the_help_names_all_options_of_a_run() -> None:
-    options = "output config model engine imgsz half int8 detectors conf iou names classes no-video json force"
+    options = "output config model engine imgsz half int8 detectors conf iou names classes format no-video json force"
     out = detstream("run", "--help").out
     assert all(f"--{option}" in out for option in options.split())
 

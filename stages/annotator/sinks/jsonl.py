@@ -24,17 +24,17 @@ class JsonlSink(BaseModel):
 
     kind: Literal["jsonl"] = "jsonl"
 
-    def outputs(self, folder: Path, source: str) -> tuple[Path, ...]:
+    def outputs(self, folder: Path, stem: str, source: str = "") -> tuple[Path, ...]:
         """Return the files that it makes; if one exists, there was a run before."""
-        return (folder / f"{source}.jsonl",)
+        return (folder / f"{stem}.jsonl",)
 
-    def build(self, folder: Path, source: str) -> "JsonlWriter":
+    def build(self, folder: Path, stem: str, recording: Path | None = None) -> "JsonlWriter":
         """Open the output, or what is there of it.
 
         Raises:
             SinkError: it can't be written.
         """
-        return JsonlWriter(self.outputs(folder, source)[0])
+        return JsonlWriter(self.outputs(folder, stem)[0])
 
 
 class JsonlWriter:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
@@ -18,7 +18,7 @@ from stages.annotator.draw import draw
 from stages.annotator.encoder import Encoder, even_size
 from stages.annotator.fragments import TICKS_A_SECOND, Head, Sample
 from stages.annotator.part import Part
-from stages.annotator.remux import finished, remux
+from stages.annotator.remux import Pictures, finished, remux
 from stages.annotator.sink import Counts
 
 _SYNC_EVERY_S: Final = 0.2
@@ -34,19 +34,20 @@ class VideoSink(BaseModel):
     crf: int = Field(default=23, ge=0, le=51, description="quality: less is better and larger")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
     threads: int = Field(default=1, ge=0, le=64, description="that encode a source; 0: one a core")
+    audio: bool = Field(default=True, description="whether a recording's sound is copied, where an MP4 may hold it")
 
-    def outputs(self, folder: Path, source: str) -> tuple[Path, Path]:
+    def outputs(self, folder: Path, stem: str, source: str = "") -> tuple[Path, Path]:
         """Return the files that it makes; if one exists, there was a run before."""
-        return folder / f"{source}.mp4", folder / f"{source}.mp4.part"
+        return folder / f"{stem}.mp4", folder / f"{stem}.mp4.part"
 
-    def build(self, folder: Path, source: str) -> "VideoWriter":
+    def build(self, folder: Path, stem: str, recording: Path | None = None) -> "VideoWriter":
         """Open the output, or what is there of it.
 
         Raises:
             SinkError: it can't be written.
         """
-        target, part = self.outputs(folder, source)
-        return VideoWriter(self, target, part)
+        target, part = self.outputs(folder, stem)
+        return VideoWriter(self, target, part, recording if self.audio else None)
 
 
 class VideoWriter:
@@ -60,9 +61,15 @@ class VideoWriter:
     needs_pixels: ClassVar = True
 
     def __init__(
-        self, settings: VideoSink, target: Path, part: Path, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: VideoSink,
+        target: Path,
+        part: Path,
+        recording: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._target, self._clock = settings, target, clock
+        """`recording`: whose sound is to be copied."""
+        self._settings, self._target, self._recording, self._clock = settings, target, recording, clock
         self._encoder: Encoder | None = None
         self._picture: VideoFrame | None = None
         self._ready: deque[Sample] = deque()
@@ -128,10 +135,7 @@ class VideoWriter:
         else:
             size = even_size(found.frame.width, found.frame.height)
         self._encoder = Encoder(*size, options, self._settings.threads)
-        first = round(_shown_s(found.frame) * TICKS_A_SECOND)
-        # A transport stream may begin at any hour; a player would wait for it.
-        origin = 0 if 0 <= first <= _LONGEST_OFFSET else first
-        self._part.begin(Head(self._encoder.init, *size, head.origin if head else origin))
+        self._part.begin(Head(self._encoder.init, *size, head.origin if head else origin(_shown_s(found.frame))))
         return self._encoder
 
     def _next_ticks(self, found: Detections) -> int:
@@ -165,8 +169,27 @@ class VideoWriter:
             self._encoder.close()
             self._encoder = None
         self._append(part)
-        if part.last:
-            remux(part.path, self._target, self._counts, part.last.seq)
+        if part.head and part.first and part.last:
+            pictures = Pictures(part.path, self._counts, part.first.ticks, part.last, part.head.origin)
+            remux(pictures, self._target, self._recording)
+
+
+def origin(first_s: float) -> int:
+    """Return what is 0 in a video whose first picture is of a time, in ticks of the source's clock.
+
+    A transport stream may begin at any hour; a player would wait for it.
+    """
+    first = round(first_s * TICKS_A_SECOND)
+    return 0 if 0 <= first <= _LONGEST_OFFSET else first
+
+
+def ticks_of(times_s: Iterable[float]) -> Iterator[int]:
+    """Yield when pictures of these times are shown in a video, ticks; a clock that jumps back makes no two one."""
+    zero, before = None, -1
+    for time_s in times_s:
+        zero = origin(time_s) if zero is None else zero
+        before = max(round(time_s * TICKS_A_SECOND) - zero, before + 1)
+        yield before
 
 
 def _shown_s(frame: FrameMeta) -> float:

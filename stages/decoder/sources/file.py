@@ -1,34 +1,37 @@
-"""Recordings: any file that FFmpeg reads."""
+"""Recordings: any file that FFmpeg reads, or several that are one."""
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pipeline.errors import SourceError
-from stages.decoder.finding import Anchor, Packets, behind, skipped, sought
-from stages.decoder.opening import Threads, facts_of, opened
+from stages.decoder.folder import videos_in
+from stages.decoder.opening import Threads
+from stages.decoder.part import Part
+from stages.decoder.parts import Parts
 from stages.decoder.picture import Scaler, upright_size
-from stages.decoder.reading import Item, Reading
+from stages.decoder.reading import Item
+from stages.decoder.sampling import Sampling
 from stages.decoder.source import Decoded, SourceFacts
 
+_PIECE: Final = 1 << 22
 
-class FileSource(BaseModel):
+
+class FileSource(Sampling):
     """Settings of a recording."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["file"] = "file"
     path: Path
+    join: bool = False
+    """Whether `path` is a folder whose videos, in the order of their names, are one recording."""
     threads: int = Field(default=2, ge=0, le=64, description="that decode this file; 0: one a core")
     thread_type: Threads = "slice"
     """Only by slices does a damaged recording come out the same each time; `auto` and `frame` use more cores."""
@@ -37,6 +40,29 @@ class FileSource(BaseModel):
     def address(self) -> str:
         """Where it is."""
         return str(self.path)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that it is made of, in their order."""
+        return videos_in(self.path) if self.join and self.path.is_dir() else [self.path]
+
+    @property
+    def size(self) -> int:
+        """Of its files, bytes; 0 if they are not there."""
+        try:
+            return sum(path.stat().st_size for path in self.files)
+        except OSError:
+            return 0
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield what is in its files, one behind the other, piece by piece.
+
+        Raises:
+            OSError: one can't be read.
+        """
+        for path in self.files:
+            with path.open("rb") as file:
+                yield from iter(partial(file.read, _PIECE), b"")
 
     def build(self) -> "Recording":
         """Open it.
@@ -48,11 +74,15 @@ class FileSource(BaseModel):
 
 
 class Recording:
-    """A file; every frame of it, as often as asked."""
+    """Files one behind the other; every frame of them, as often as asked."""
 
     def __init__(self, settings: FileSource) -> None:
         self._settings = settings
-        self._facts = facts_of(settings.path)
+        files = settings.files
+        if not files:
+            raise SourceError(f"{settings.path} is a folder without videos: name another")
+        self._parts = Parts(files, settings.threads, settings.thread_type)
+        self._facts = _facts(self._parts.first.facts, settings)
         self._closed = False
 
     @property
@@ -62,46 +92,41 @@ class Recording:
 
     def frames(self, start: int = 0, anchor: tuple[int, float] | None = None) -> Iterator[Decoded]:
         """Yield the frames from seq `start` on; earlier ones are decoded as far as they must, never converted."""
-        scaler = Scaler()
-        for seq, (pts_s, frame) in self._numbered(anchor):
+        scaler, settings = Scaler(), self._settings
+        all_of_it = settings.takes_all
+        frames = self._parts.all(anchor) if all_of_it else self._parts.sampled(settings, start, anchor)
+        for seq, part, item in frames:
             if self._closed:
                 return
             if seq >= start:
-                yield self._decoded(seq, pts_s, frame, scaler)
-
-    def _numbered(self, anchor: Anchor | None) -> Iterator[tuple[int, Item]]:
-        """Yield frames from behind the anchor on if it can be found, else all."""
-        if anchor is not None:
-            for find in (sought, skipped):
-                with self._opened() as (container, stream):
-                    found = find(container, stream, anchor)
-                    frames = behind(self._reading(container, stream, *found), anchor) if found else None
-                    if frames is not None:
-                        yield from frames
-                        return
-        with self._opened() as (container, stream):
-            yield from enumerate(self._reading(container, stream).items())
-
-    def _opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
-        return opened(self._settings.path, self._settings.threads, self._settings.thread_type)
-
-    def _reading(
-        self, container: InputContainer, stream: VideoStream, packets: Packets | None = None, before: int = 0
-    ) -> Reading:
-        return Reading(self._settings.path, container, stream, 1 / self._facts.fps, packets, before)
+                yield _decoded(part, seq, item, scaler)
 
     def close(self) -> None:
         """End the running `frames`."""
         self._closed = True
 
-    def _decoded(self, seq: int, pts_s: float, frame: VideoFrame | str, scaler: Scaler) -> Decoded:
-        created = self._facts.creation_time
-        timestamp_s = created.timestamp() + pts_s if created else None
-        clocks = (seq, pts_s, timestamp_s)
-        if isinstance(frame, str):
-            size = (self._facts.width, self._facts.height)
-            return Decoded(*clocks, *size, time.time_ns(), partial(_refuse, frame), frame)
+
+def _facts(first: SourceFacts, settings: FileSource) -> SourceFacts:
+    """Return what is known of the frames that are taken, from what the first file says of itself."""
+    frames = first.frames or (first.duration_s * first.fps if first.duration_s else None)
+    if settings.takes_all and not settings.join:
+        return replace(first, about=None if frames is None else round(frames))
+    times = settings.size / max(settings.files[0].stat().st_size, 1)
+    duration_s = first.duration_s * times if first.duration_s else None
+    about = None if frames is None else round(settings.of(frames * times, duration_s))
+    fps = min(first.fps / settings.every, settings.fps or first.fps)
+    return replace(first, frames=None, about=about, duration_s=duration_s, fps=fps)
+
+
+def _decoded(part: Part, seq: int, item: Item, scaler: Scaler) -> Decoded:
+    (pts_s, frame), created = item, part.facts.creation_time
+    timestamp_s = created.timestamp() + pts_s - part.offset_s if created else None
+    clocks = (seq, pts_s, timestamp_s)
+    if isinstance(frame, VideoFrame):
         return Decoded(*clocks, *upright_size(frame), time.time_ns(), partial(scaler, frame))
+    error = frame or "passed over"
+    size = (part.facts.width, part.facts.height)
+    return Decoded(*clocks, *size, time.time_ns(), partial(_refuse, error), error)
 
 
 def _refuse(error: str, width: int, height: int) -> NDArray[np.uint8]:

@@ -3,18 +3,15 @@
 import glob
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError
+from stages.decoder.folder import SUFFIXES, is_video, natural, videos_in
 from stages.decoder.live.address import is_live, titled
 
-_SUFFIXES: Final = frozenset(
-    ".3gp .264 .265 .asf .avi .flv .gif .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
-    ".webm .wmv".split()
-)
 _LONGEST_NAME: Final = 90  # settings take 100: room for a number
 
 
@@ -32,18 +29,20 @@ class NamedSource:
 
     name: str
     path: Path
+    is_joined: bool = False
+    """Whether it is a folder whose videos are one recording."""
 
 
-def expand_all(arguments: Sequence[str]) -> list[NamedSource | NamedCamera]:
+def expand_all(arguments: Sequence[str], *, join: bool = False) -> list[NamedSource | NamedCamera]:
     """Return what `expand` does, and the cameras among the arguments, after the recordings.
 
     Raises:
         ConfigError: as `expand`, or a URL is of a kind that is no source.
     """
-    split = [(argument, _split(argument)) for argument in arguments]
+    split = [(argument, _split(argument)) for argument in _listed(arguments)]
     cameras = [(name, text) for _, (name, text) in split if _is_camera(text)]
     recordings = [argument for argument, (_, text) in split if not _is_camera(text)]
-    found = expand(recordings) if recordings else []
+    found = expand(recordings, join=join) if recordings else []
     taken = [item.name for item in found] + [name for name, _ in cameras if name]
     _refuse_repeats(taken, "URL")
     names = [name or _clean(titled(url)) for name, url in cameras]
@@ -51,14 +50,18 @@ def expand_all(arguments: Sequence[str]) -> list[NamedSource | NamedCamera]:
     return [*found, *(NamedCamera(name, url) for name, (_, url) in zip(unique, cameras, strict=True))]
 
 
-def expand(arguments: Sequence[str]) -> list[NamedSource]:
+def expand(arguments: Sequence[str], *, join: bool = False) -> list[NamedSource]:
     """Return the recordings that files, folders and globs, each perhaps after `name=`, stand for, in their order.
+
+    `@LIST` stands for the lines of a file. With `join`, a folder is one recording of all videos in it.
 
     Raises:
         ConfigError: one does not exist, holds no video, is a URL, or two have the same name.
     """
-    wanted = [(name, path) for argument in arguments for name, path in _expanded(argument)]
+    wanted = [(name, path) for argument in _listed(arguments) for name, path in _expanded(argument, join=join)]
     _refuse_repeats([name for name, _ in wanted if name], "PATH")
+    if join and not any(path.is_dir() for _, path in wanted):
+        raise ConfigError("nothing to join: name a folder, whose videos are to be one recording")
     return _named(_without_repeats(wanted))
 
 
@@ -68,9 +71,25 @@ def _refuse_repeats(names: Sequence[str], kind: str) -> None:
             raise ConfigError(f"two sources are named {name!r}: give each its own name, as in {name}-2={kind}")
 
 
-def _expanded(argument: str) -> list[tuple[str | None, Path]]:
+def _listed(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield arguments, of each `@LIST` the lines of that file that are not empty or begin with `#`."""
+    for argument in arguments:
+        if not argument.startswith("@") or Path(argument).exists():
+            yield argument
+            continue
+        try:
+            lines = Path(argument[1:]).expanduser().read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise ConfigError(f"the list {argument[1:]} can't be read: {reason}") from error
+        yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def _expanded(argument: str, *, join: bool) -> list[tuple[str | None, Path]]:
     name, text = _split(argument)
     paths = _paths(text)
+    if join and Path(text).expanduser().is_dir():
+        return [(name, Path(text).expanduser())]
     if name is None or len(paths) == 1:
         return [(name, path) for path in paths]
     return list(zip(_unique([f"{name}-{_clean(path.stem)}" for path in paths]), paths, strict=True))
@@ -110,10 +129,9 @@ def _paths(text: str) -> list[Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    inside = (path for path in folder.rglob("*") if not any(part[0] == "." for part in path.relative_to(folder).parts))
-    found = sorted((path for path in inside if path.suffix.lower() in _SUFFIXES and path.is_file()), key=_natural)
+    found = videos_in(folder)
     if not found:
-        raise ConfigError(f"{folder} is a folder without videos ({', '.join(sorted(_SUFFIXES)[:8])}, …): name another")
+        raise ConfigError(f"{folder} is a folder without videos ({', '.join(sorted(SUFFIXES)[:8])}, …): name another")
     return found
 
 
@@ -123,16 +141,10 @@ def _matches(pattern: str) -> list[Path]:
         raise ConfigError(f"{shown} does not exist: check the path")
     names = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 - Path's takes no absolute pattern
     matches = map(Path, names)
-    files = sorted((path for path in matches if path.is_file()), key=_natural)
+    files = sorted((path for path in matches if path.is_file()), key=natural)
     if not files:
         raise ConfigError(f"no file matches {pattern!r}: check the pattern")
-    return [path for path in files if path.suffix.lower() in _SUFFIXES] or files
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Return a key that sorts cam2 before cam10."""
-    pieces = re.findall(r"\d+|\D+", str(path))
-    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+    return [*filter(is_video, files)] or files
 
 
 def _without_repeats(wanted: Sequence[tuple[str | None, Path]]) -> list[tuple[str | None, Path]]:
@@ -156,7 +168,7 @@ def _named(wanted: Sequence[tuple[str | None, Path]]) -> list[NamedSource]:
     taken = frozenset(name for name, _ in wanted if name)
     fixed = [name is not None for name, _ in wanted]
     unique = _unique(names, taken, fixed)
-    return [NamedSource(name, path) for name, (_, path) in zip(unique, wanted, strict=True)]
+    return [NamedSource(name, path, path.is_dir()) for name, (_, path) in zip(unique, wanted, strict=True)]
 
 
 def _unique(names: Sequence[str], taken: frozenset[str] = frozenset(), fixed: Sequence[bool] = ()) -> list[str]:

@@ -185,3 +185,18 @@ def test_what_is_written_for_the_stages_is_what_they_read(video: str, tmp_path: 
     assert load(TrackerRoot, path).tracker == settings.tracker
     found = load(AnnotatorRoot, path)
     assert (found.annotator, found.flow, found.redis) == (settings.annotator, settings.flow, settings.redis)
+
+
+def test_formats_are_chosen_by_name_and_keep_the_settings_that_they_have(video: str, config: Path) -> None:
+    config.write_text("annotator: {sinks: [{kind: video, crf: 30}, {kind: jsonl}]}\n")
+    found = resolved(video, config=config, formats="parquet, mp4,coco,report,coco")
+    assert [sink.kind for sink in found.annotator.sinks] == ["parquet", "video", "coco", "report"]
+    assert found.annotator.sinks[1].model_dump()["crf"] == 30 and found.flow.full_size
+    without = resolved(video, formats="jsonl,report,mp4", video=False)
+    assert [sink.kind for sink in without.annotator.sinks] == ["jsonl", "report"] and not without.flow.full_size
+
+
+@pytest.mark.parametrize("formats", ["jsonl,mp5", "", " , "])
+def test_a_format_that_there_is_not_is_one_line_with_those_that_there_are(formats: str, video: str) -> None:
+    with pytest.raises(ConfigError, match="allowed: jsonl, mp4, parquet, coco, report"):
+        resolved(video, formats=formats)

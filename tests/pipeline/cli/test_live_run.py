@@ -7,37 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.cli.live_run import RUN_FOLDER, RunNote, notes, seconds, tell_decoders, write_note
-from pipeline.errors import ConfigError
+from pipeline.cli.live_run import RUN_FOLDER, RunNote, notes, tell_decoders, write_note
 from pipeline.registry import Registry
 from pipeline.seal import Seal
 from stages.decoder.settings import DecoderSettings
 from tests.fakes import MemoryBroker
 
 KEY = "any long text will do"
-
-
-@pytest.mark.parametrize(
-    ("text", "duration_s"),
-    [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("2d", 172_800), (" 1h ", 3600), ("0.5", 0.5)],
-)
-def test_a_duration_has_a_unit_or_is_in_seconds(text: str, duration_s: float) -> None:
-    assert seconds(text) == duration_s
-
-
-@pytest.mark.parametrize("text", ["", "0", "0.0h", "h", "-5", "1w", "1 h", "1e3", "nan", "inf", "1h30m", "5M"])
-def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"is no duration: write 90s, 10m, 1\.5h or 2d") as caught:
-        seconds(text)
-    assert repr(text) in str(caught.value)
-
-
-@given(st.integers(1, 10**6), st.sampled_from(["", "s", "m", "h", "d"]))
-def test_a_unit_is_a_multiple_of_a_second(number: int, unit: str) -> None:
-    assert seconds(f"{number}{unit}") == number * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[unit]
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline import keys
 from pipeline.errors import ConfigError, StageError
-from pipeline.ledger import Ledger, Standing
+from pipeline.ledger import Ledger
 from pipeline.process import HOPELESS
-from pipeline.supervisor.supervisor import Plan, Supervisor
+from pipeline.supervisor.supervisor import Plan, Progress, Supervisor
 from tests.fakes import MemoryBroker
 from tests.pipeline.supervisor.small_stages import ENDS, STAYS, complains, lives, write_stage
 
@@ -39,7 +39,7 @@ def supervised(plan: Plan, broker: MemoryBroker | None = None) -> tuple[Supervis
     return supervisor, lines
 
 
-def ignore(standings: dict[str, Standing]) -> None:
+def ignore(progress: Progress) -> None:
     pass
 
 
@@ -54,9 +54,9 @@ def test_a_run_ends_when_its_decoder_has_seen_everything_finished(plan: Plan) ->
     broker = MemoryBroker()
     supervisor, _ = supervised(plan, broker)
     Ledger(broker, "gate").begin_epoch()
-    seen: list[dict[str, Standing]] = []
+    seen: list[Progress] = []
     supervisor.run(Event(), seen.append)
-    assert set(seen[-1]) == {"gate"}
+    assert set(seen[-1].active) == {"gate"}
 
 
 def test_a_run_that_is_told_to_stop_stops(plan: Plan) -> None:
@@ -91,7 +91,7 @@ def test_a_killed_detector_does_not_end_the_run(plan: Plan) -> None:
     supervisor, lines = supervised(plan)
     killed: list[int] = []
 
-    def kill_once(standings: dict[str, Standing]) -> None:
+    def kill_once(progress: Progress) -> None:
         running = [pid for pid, name in lives(plan.config) if name == "detector-2"]
         if running and not killed:
             os.kill(running[0], signal.SIGKILL)

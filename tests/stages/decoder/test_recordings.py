@@ -1,5 +1,6 @@
 """A decoder follows its sources to their end, each under a lease, and leaves what others hold alone."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,10 @@ from pipeline.memory import Budget
 from pipeline.messages import EndOfSource, FrameMeta
 from pipeline.settings import FlowSettings
 from pipeline.wire import decode
-from stages.decoder import recordings
-from stages.decoder.recordings import Recordings
+from stages.decoder import following, recordings
+from stages.decoder.following import Following
+from stages.decoder.pace import Pace
+from stages.decoder.recordings import Find, Recordings
 from stages.decoder.room import Room
 from stages.decoder.source import SourceFacts
 from tests.fakes import MemoryBroker
@@ -33,7 +36,12 @@ _PAUSE_S: Final = 0.005
 class Opener:
     make: Callable[[], SyntheticVideo]
     address: str = "synthetic"
+    size: int = 1000
+    pieces: tuple[bytes, ...] = (b"some ", b"bytes")
     videos: list[SyntheticVideo] = field(default_factory=list)
+
+    def contents(self) -> Iterator[bytes]:
+        return iter(self.pieces)
 
     def build(self) -> SyntheticVideo:
         self.videos.append(self.make())
@@ -53,13 +61,25 @@ class Site:
         self.stops: list[threading.Event] = []
         self._pool = pool
 
-    def start(self, owner: str, sources: dict[str, Opener], budget_mb: int = 64, parallel: int = 2) -> Future[None]:
+    def start(
+        self,
+        owner: str,
+        sources: dict[str, Opener],
+        budget_mb: int = 64,
+        parallel: int = 2,
+        find: Find | None = None,
+        *,
+        hashes: bool = False,
+        ready: str | None = None,
+    ) -> Future[None]:
+        """Run a decoder in a thread; of which sources the annotator has said where it is: of all if not given."""
         self.stops.append(threading.Event())
         room = Room(FLOW, Budget(budget_mb), parallel)
-        for source in sources:
+        for source in sources if ready is None else ready:
             if not self.ledger(source).read().ready(FLOW.required):
                 self.ledger(source).write({"done.annotator": -1})
-        decoder = Recordings(self.broker, self.store, room, owner, self.stops[-1])
+        follower = Following(self.broker, self.store, room, owner, self.stops[-1], hashes=hashes)
+        decoder = Recordings(follower, Pace(parallel, parallel), self.stops[-1], find)
         return self._pool.submit(decoder.run, list(sources.items()))
 
     def ledger(self, source: str) -> Ledger:
@@ -185,7 +205,7 @@ def test_the_source_of_a_decoder_that_died_is_taken_over_where_its_consumers_are
 def test_a_decoder_that_has_lost_its_lease_stops_and_comes_back_when_it_may(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recordings, "LEASE_S", 10 * _PAUSE_S)
+    monkeypatch.setattr(following, "LEASE_S", 10 * _PAUSE_S)
     task = site.start("one", {"a": video(10)})
     wait_for(lambda: site.ledger("a").read().frames == 10)
     epoch = site.ledger("a").read().epoch
@@ -250,3 +270,43 @@ def test_told_to_stop_it_gives_its_sources_back(site: Site) -> None:
 def test_a_window_in_the_settings_only_narrows_what_memory_allows() -> None:
     room = Room(FLOW.model_copy(update={"window": 7}), Budget(64), 1)
     assert (room.window(1000), room.window(48 * 2**20 // 7)) == (7, 5)
+
+
+def test_the_next_recordings_are_announced_while_one_is_read(site: Site) -> None:
+    task = site.start("one", {name: video() for name in "abcde"}, parallel=1, ready="a")
+    wait_for(lambda: site.ledger("a").read().epoch)
+    wait_for(lambda: site.broker.members(keys.SOURCES) >= {"a", "b"})
+    assert "e" not in site.broker.members(keys.SOURCES) and not site.ledger("b").read().epoch
+    site.stops[0].set()
+    task.result(DEADLINE_S)
+
+
+def test_recordings_that_come_later_are_followed_too_and_it_does_not_end(site: Site) -> None:
+    later = [[("b", video())], [("c", video())]]
+    with site.annotator():
+        for name in "bc":
+            site.ledger(name).write({"done.annotator": -1})
+        task = site.start("one", {"a": video()}, find=lambda: later.pop() if later else [])
+        wait_for(lambda: {end.source for end in site.ends()} == {"a", "b", "c"})
+        assert not task.done()
+        site.stops[0].set()
+        task.result(DEADLINE_S)
+
+
+def test_what_a_recording_holds_is_told_by_its_hash_if_wanted(site: Site) -> None:
+    with site.annotator():
+        site.start("one", {"a": video()}, hashes=True).result(DEADLINE_S)
+        site.start("two", {"b": video()}).result(DEADLINE_S)
+    assert site.ledger("a").read().text("sha256") == hashlib.sha256(b"some bytes").hexdigest()
+    assert "sha256" not in site.ledger("b").read().fields
+
+
+def test_a_recording_that_can_not_be_read_fails_where_it_is_opened_and_not_for_its_hash(site: Site) -> None:
+    class Locked(Opener):
+        def contents(self) -> Iterator[bytes]:
+            raise PermissionError(13, "no")
+
+    opener = Locked(lambda: SyntheticVideo(5))
+    with site.annotator():
+        site.start("one", {"a": opener}, hashes=True).result(DEADLINE_S)
+    assert site.ends()[0].frames == 5 and "sha256" not in site.ledger("a").read().fields

@@ -12,7 +12,9 @@ from pipeline.ledger import Ledger
 from stages.decoder import recordings as recordings_module
 from stages.decoder import stage
 from stages.decoder.cameras import Cameras
-from stages.decoder.recordings import Opener, Recordings
+from stages.decoder.following import Following, Opener
+from stages.decoder.pace import Pace
+from stages.decoder.recordings import Recordings
 from stages.decoder.room import Room
 from stages.decoder.stage import Decoder
 from tests.pipeline.broker_steps import DEADLINE_S, wait_for
@@ -23,7 +25,10 @@ from tests.stages.synthetic import SyntheticVideo
 class Clip:
     """A recording of so many frames, or one for which there is no memory."""
 
-    address = "clip"
+    address, size = "clip", 1000
+
+    def contents(self) -> Iterator[bytes]:
+        return iter(())
 
     def __init__(self, length: int, error: Exception | None = None) -> None:
         self._length, self._error = length, error
@@ -42,7 +47,8 @@ class House:
 
     def start(self, cameras: Cameras | None, **clips: Opener) -> Future[None]:
         room = Room(self.yard.flow, self.yard.budget, 2, 4)
-        recordings = Recordings(self.yard.broker, self.yard.store, room, "one", self.stop)
+        following = Following(self.yard.broker, self.yard.store, room, "one", self.stop)
+        recordings = Recordings(following, Pace(2, 2), self.stop)
         return self._pool.submit(Decoder(recordings, cameras, self.stop).run, list(clips.items()))
 
     def is_decoded(self, clip: str, frames: int) -> bool:

@@ -25,23 +25,26 @@ def make(
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
     tune: dict[str, str] | None = None,
+    codec: str = "libx264",
 ) -> Path:
     """Encode a video of a frame at each of the times, and return its path."""
     with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(metadata or {})
         sound = container.add_stream("aac", rate=48_000) if audio_first else None
-        x264 = {"preset": "ultrafast", "crf": "23"} | (tune or {})
-        stream = container.add_stream("libx264", rate=25, options=x264)
+        settings = {"preset": "ultrafast", "crf": "23"} if codec in ("libx264", "libx265") else {}
+        stream = container.add_stream(codec, rate=25, options=settings | (tune or {}))
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        tick = Fraction(1, TICKS if codec.startswith("libx") else 25)  # MPEG-4 takes no finer one than 65535
+        stream.time_base = stream.codec_context.time_base = tick
         stream.codec_context.max_b_frames = b_frames
         if rotation:
             stream.set_display_rotation(rotation)
         for seq, time_s in enumerate(times_s):
             image = images[seq] if images else numbered(seq, size)
-            frame = av.VideoFrame.from_ndarray(image, "bgr24").reformat(format="yuv420p")
-            frame.pts, frame.time_base = round(time_s * TICKS), Fraction(1, TICKS)
+            frame = av.VideoFrame.from_ndarray(image, "bgr24").reformat(format=stream.pix_fmt)
+            frame.pts, frame.time_base = round(time_s / tick), tick
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound:
