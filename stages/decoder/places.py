@@ -1,7 +1,8 @@
 """Which packets have become frames, and which never will: each has its place, so that numbers stay what they were.
 
 Some decoders report the error of one packet at another one, and some pass over a damaged packet without a word. What
-tells is the time: a packet whose time has been passed, and that can't be in the decoder any more, is lost.
+tells is the time: a packet whose time has been passed, and that can't be in the decoder any more, is lost. Where a
+container gives no times, what tells is the count of those that are in the decoder.
 """
 
 from collections import deque
@@ -11,13 +12,17 @@ from typing import Final, TypeAlias
 
 from av.video.frame import VideoFrame
 
+from stages.decoder.flying import Flying
+
 Place: TypeAlias = tuple[int | None, VideoFrame | str | None]
 """Time in ticks, if it has one, and the frame, or why there is none; None where nobody wanted it."""
 
 _KEPT_BACK: Final = 17
 """Packets after which a frame has come out, threads aside: H.264 and HEVC keep back 16 at most."""
-_A_PICTURE_EACH: Final = frozenset({"av1", "gif", "h264", "hevc", "libdav1d", "mjpeg", "vp9"})
-"""Decoders that show a picture for each packet; some of MPEG-4 only say that nothing has changed."""
+_A_PICTURE_EACH: Final = frozenset({"av1", "gif", "h264", "hevc", "libdav1d", "mjpeg", "mpeg4", "vp9"})
+"""Decoders that show a picture for each packet."""
+_OR_NOT: Final = frozenset({"mpeg4", "vp9"})
+"""Some of their packets say that nothing has changed, or hold what is not to be shown."""
 _PASSED_OVER: Final = "can't be decoded (the decoder passes over it)"
 
 
@@ -48,15 +53,18 @@ class Places:
     """Follows packets into a decoder and frames out of it."""
 
     def __init__(self, codec: str, threads: int) -> None:
-        """`codec` is the decoder's name; each of its threads may keep a packet back."""
+        """`codec` is the decoder's name; each of its `threads` that work on frames of their own keeps one back."""
         self._codec, self._each = codec, codec in _A_PICTURE_EACH
+        self._in_doubt = codec in _OR_NOT
+        """Whether a packet without a frame is as it should be, as long as the decoder has found nothing wrong."""
+        self._erred = False
         self._kept_back = _KEPT_BACK + threads
+        self._flying = Flying(threads)
         self._count = 0
         self._first: int | None = None
         self._last: int | None = None
         """Ticks of the frames that came out first and last."""
         self._waiting: dict[int, deque[_Sent]] = {}
-        self._untimed: list[str] = []
         self._held: deque[_Held] = deque()
 
     def sent(self, ticks: int | None) -> None:
@@ -64,7 +72,9 @@ class Places:
         self._count += 1
         # Not to be shown: what leans on pictures before the one that the recording begins with.
         leads = ticks is not None and self._first is not None and ticks < self._first
-        if self._each and ticks is not None and not leads:
+        if ticks is None:
+            self._flying.sent()
+        elif self._each and not leads:
             self._waits(ticks, _PASSED_OVER)
 
     def unwanted(self, ticks: int | None) -> None:
@@ -75,8 +85,9 @@ class Places:
 
     def failed(self, ticks: int | None, error: str) -> None:
         """Note what the decoder says to the packet that was sent last."""
+        self._erred, self._in_doubt = True, False
         if ticks is None:
-            self._untimed.append(error)
+            self._flying.failed(error, sum(sent.error == _PASSED_OVER for sent in self._all()))
         elif ticks in self._waiting:
             self._waiting[ticks][-1].error = error
         else:
@@ -86,18 +97,30 @@ class Places:
         """Note a frame that comes out of the decoder."""
         ticks = frame.dts if frame.pts is None else frame.pts
         own = self._taken(frame.pts)
+        untimed = self._flying.came(timed=own is not None)
         if self._first is None:
             self._first = ticks
             self._forget([sent for sent in self._all() if ticks is not None and sent.ticks < ticks])
-        if self._each and frame.interlaced_frame and self._codec == "h264":
-            self._each = False  # a packet may be half a picture
-            self._forget(self._all())
+            self._in_doubt |= frame.interlaced_frame and self._codec == "h264"  # a packet may be half a picture
         missing = [sent for sent in self._all() if self._passed(sent, ticks, own)]
-        self._held.append(_Held(ticks, frame, missing, self._untimed, self._count + self._kept_back))
-        self._untimed, self._last = [], ticks
+        if self._in_doubt and any(sent.error for sent in missing):
+            self._each = False
+            self._forget(self._all())
+        held = _Held(ticks, frame, missing, untimed, self._count + self._kept_back)
+        late = next((place for place, behind in enumerate(self._held) if own in behind.missing), None)
+        if late is None or not self._erred:
+            self._held.append(held)
+            self._last = ticks
+        else:
+            self._held.insert(late, held)
 
-    def settled(self, *, end: bool = False) -> Iterator[Place]:
-        """Yield the frames before which nothing more can come, and the lost ones at their places; all at the end."""
+    def settled(self, depth: int, *, end: bool = False) -> Iterator[Place]:
+        """Yield the frames before which nothing more can come, and the lost ones at their places; all at the end.
+
+        `depth`: so many frames the decoder keeps back to bring them in order.
+        """
+        if self._each and not self._in_doubt:
+            self._flying.look(0 if end else depth, _PASSED_OVER)
         while self._held:
             head = self._held[0]
             missing = [sent for sent in head.missing if sent.waiting]
@@ -109,8 +132,7 @@ class Places:
         if end:
             if self._first is None:
                 self._forget(self._all())
-            yield from self._gone(self._all(), self._untimed)
-            self._untimed = []
+            yield from self._gone(self._all(), self._flying.rest())
 
     def _waits(self, ticks: int, error: str | None) -> None:
         self._waiting.setdefault(ticks, deque()).append(_Sent(self._count, ticks, error))

@@ -1,8 +1,6 @@
 """One pass over a container: each frame, and the place of each that is lost."""
 
-import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
+from stages.decoder.codec import emptied, frame_threads
 from stages.decoder.opening import frames_claimed, tagged_duration_s
 from stages.decoder.places import Places
 from stages.decoder.thinning import Use, Used, whole
@@ -48,7 +47,8 @@ class Reading:
         self._kept: Sequence[VideoFrame] | None = None
         """What the decoder still had when packets were left out that the next ones, if of the same group, lean on."""
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
-        self._places = Places(stream.codec_context.name, stream.codec_context.thread_count or os.cpu_count() or 1)
+        self._codec = stream.codec_context
+        self._places = Places(self._codec.name, frame_threads(self._codec))
         self._packets, self._frames, self._items = skipped, 0, 0
         self._pts_s: float | None = None
 
@@ -64,7 +64,7 @@ class Reading:
         if failure or (self._is_whole and self._ends_early()):
             raise SourceError(self._shortfall(failure)) from failure
         if not self._frames and (self._is_whole or not self._items):
-            codec = self._stream.codec_context.name
+            codec = self._codec.name
             raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
@@ -93,10 +93,7 @@ class Reading:
             return
         self._places.unwanted(packet.pts)
         if use is Use.NONE and self._kept is None:
-            self._kept = []
-            with suppress(FFmpegError):
-                self._kept = self._stream.decode(None)
-            self._stream.codec_context.flush_buffers()
+            self._kept = emptied(self._stream)
 
     def _gone_by(self) -> Iterator[Item]:
         """Yield what was before packets that were left out, and their places, now that all of them are known."""
@@ -108,18 +105,17 @@ class Reading:
     def _decoded(self, packet: "Packet[VideoStream] | None", *, needed: bool = True) -> Iterator[Item]:
         """Yield what this packet, or the end, makes the decoder give; if not `needed`, it may leave its frame out."""
         yield from self._gone_by()
-        self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
-        shown = packet is not None and packet.size > 0 and not packet.is_discard
-        ticks = packet.pts if packet else None
+        self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
+        shown = packet if packet is not None and packet.size > 0 and not packet.is_discard else None
         if shown:
-            (self._places.sent if needed else self._places.unwanted)(ticks)
+            (self._places.sent if needed else self._places.unwanted)(shown.pts)
         try:
             self._note(self._stream.decode(packet))
         except EndOfFile:
             return
         except FFmpegError as error:
             if shown and needed:
-                self._places.failed(ticks, f"can't be decoded ({error.strerror})")
+                self._places.failed(shown.pts, f"can't be decoded ({error.strerror})")
         yield from self._timed()
 
     def _note(self, frames: Sequence[VideoFrame]) -> None:
@@ -128,7 +124,7 @@ class Reading:
             self._places.came(frame)
 
     def _timed(self, *, end: bool = False) -> Iterator[Item]:
-        for ticks, frame in self._places.settled(end=end):
+        for ticks, frame in self._places.settled(self._codec.reorder_depth, end=end):
             self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
             self._items += 1
             yield self._pts_s, frame

@@ -14,14 +14,13 @@ from typing import Final, TypeAlias
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from stages.decoder.codec import INDEPENDENT
 from stages.decoder.sampling import Sampler
 
 _LARGEST_GROUP: Final = 600
 """Packets that are held to see how they lean on each other; what follows is decoded."""
 _FAR_S: Final = 5.0
 """A seek costs about as much as to read so many seconds."""
-_INDEPENDENT: Final = frozenset("av1 h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())
-"""Codecs whose keyframes lean on nothing; a GIF's do."""
 
 
 class Use(Enum):
@@ -75,7 +74,7 @@ def thinned(
 
     `offset_s`: from the times of the packets to those of `sampler`, which stays as it is.
     """
-    if stream.codec_context.name not in _INDEPENDENT or stream.time_base is None:
+    if stream.codec_context.name not in INDEPENDENT or stream.time_base is None:
         return whole(packets)
     return _Thinning(sampler.copy(), float(stream.time_base), offset_s, jump).uses(packets)
 

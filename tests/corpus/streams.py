@@ -12,6 +12,7 @@ from tests.corpus.muxing import packets_of
 TS_PACKET: Final = 188
 _PAYLOAD_STARTS: Final = 0x40
 _HAS_FIELD: Final = 0x20
+_PID: Final = 0x1FFF
 _HAS_TIMES: Final = 0xC0
 _VIDEO: Final = b"\x00\x00\x01\xe0"
 
@@ -32,6 +33,18 @@ def forget_times(path: Path, every: int) -> Path:
             data[header + 9 : header + 9 + length] = b"\xff" * length
     path.write_bytes(data)
     return path
+
+
+def payloads(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where in a part of a transport stream a frame's own bytes are, behind the headers of their packets."""
+    stream: int | None = None
+    for at in range(begin, end - TS_PACKET + 1, TS_PACKET):
+        of = int.from_bytes(data[at + 1 : at + 3], "big") & _PID
+        payload = at + 4 + (1 + data[at + 4] if data[at + 3] & _HAS_FIELD else 0)
+        if stream is None:
+            stream, payload = of, payload + 9 + data[payload + 8]
+        if of == stream and payload < at + TS_PACKET:
+            yield payload, at + TS_PACKET
 
 
 def _parameters(clip: bytes) -> bytes:

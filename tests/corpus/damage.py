@@ -1,0 +1,94 @@
+"""Damage done to recordings, the same each time."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import av
+
+from tests.corpus import streams
+
+Span: TypeAlias = tuple[int, int]
+"""Where bytes begin and end in a file."""
+Group: TypeAlias = list[list[Span]]
+"""Where the packets from a keyframe to the next one are, each perhaps in pieces."""
+Spoil: TypeAlias = Callable[[bytearray, Sequence[list[Span]], random.Random], None]
+"""Damages packets in a file's bytes."""
+
+_TRANSPORT: Final = {".ts", ".m2ts"}
+
+
+def groups(path: Path) -> list[Group]:
+    """Return where a recording's groups of pictures are."""
+    data = path.read_bytes()
+    found: list[Group] = []
+    for is_key, spans in _packets(path, data):
+        if is_key:
+            found.append([])
+        found[-1].append(spans)
+    return found
+
+
+def spoiled(path: Path, group: int, spoil: Spoil, seed: int = 0) -> Path:
+    """Damage a group of pictures of a recording, and return its path."""
+    data = bytearray(path.read_bytes())
+    spoil(data, groups(path)[group], random.Random(f"{path.name} {seed}"))
+    path.write_bytes(data)
+    return path
+
+
+def noise(data: bytearray, packets: Sequence[list[Span]], rng: random.Random) -> None:
+    """Fill packets with noise."""
+    for begin, end in _all(packets):
+        data[begin:end] = rng.randbytes(end - begin)
+
+
+def hole(data: bytearray, packets: Sequence[list[Span]], rng: random.Random) -> None:
+    """Fill packets with zeros, as a copy that was broken off and gone on with may."""
+    for begin, end in _all(packets):
+        data[begin:end] = bytes(end - begin)
+
+
+def keyless(data: bytearray, packets: Sequence[list[Span]], rng: random.Random) -> None:
+    """Fill the keyframe with noise."""
+    noise(data, packets[:1], rng)
+
+
+def one(data: bytearray, packets: Sequence[list[Span]], rng: random.Random) -> None:
+    """Fill one packet in the middle with noise."""
+    middle = len(packets) // 2
+    noise(data, packets[middle : middle + 1], rng)
+
+
+def flipped(data: bytearray, packets: Sequence[list[Span]], rng: random.Random) -> None:
+    """Flip a few bits of each packet."""
+    for spans in packets:
+        begin, end = rng.choice(spans)
+        flip(data, begin, end, 3, rng)
+
+
+def flip(data: bytearray, begin: int, end: int, times: int, rng: random.Random) -> None:
+    """Flip bits."""
+    for _ in range(times):
+        data[rng.randrange(begin, end)] ^= 1 << rng.randrange(8)
+
+
+def _all(packets: Sequence[list[Span]]) -> Iterator[Span]:
+    return (span for spans in packets for span in spans)
+
+
+def _packets(path: Path, data: bytes) -> Iterator[tuple[bool, list[Span]]]:
+    """Yield whether a packet is a keyframe, and where it is."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    if path.suffix in _TRANSPORT:
+        ends = [*(packet.pos for packet in packets[1:]), len(data)]
+        for packet, end in zip(packets, ends, strict=True):
+            yield packet.is_keyframe, [*streams.payloads(data, packet.pos or 0, end or 0)]
+        return
+    at = 0
+    for packet in packets:
+        at = data.index(bytes(packet), at)
+        yield packet.is_keyframe, [(at, at + packet.size)]
+        at += packet.size
