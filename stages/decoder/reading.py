@@ -13,14 +13,14 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
 from stages.decoder.codec import emptied, frame_threads
-from stages.decoder.opening import frames_claimed, tagged_duration_s
+from stages.decoder.opening import end_told_s, frames_claimed
 from stages.decoder.places import Places
 from stages.decoder.thinning import Use, Used, whole
 
 Item: TypeAlias = tuple[float, VideoFrame | str | None]
 """pts_s, and the frame or why there is none; None where it was passed over, as nobody wants it."""
 
-_TAG_SLACK_S: Final = 1.0
+_SLACK_S: Final = 1.0
 
 
 class Reading:
@@ -47,6 +47,8 @@ class Reading:
         self._kept: Sequence[VideoFrame] | None = None
         """What the decoder still had when packets were left out that the next ones, if of the same group, lean on."""
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
+        self._end_s, self._end = end_told_s(container, stream), 0
+        """When the last frame is over, as the container says, and ticks, as far as it was read."""
         self._codec = stream.codec_context
         self._places = Places(self._codec.name, frame_threads(self._codec))
         self._packets, self._frames, self._items = skipped, 0, 0
@@ -78,6 +80,7 @@ class Reading:
                 return None
             drains = packet.size == 0 and packet.dts is None
             self._packets += not drains
+            self._end = max(self._end, (packet.pts or 0) + (packet.duration or 0))
             if packet.size == 0 and not drains:
                 continue  # AVI's way to repeat a frame; to a decoder, empty means the end
             # The packet at a cut; the error of decoding it would cost the frames that drain after it.
@@ -136,7 +139,7 @@ class Reading:
         return float(ticks * self._stream.time_base) if self._stream.time_base else 0.0
 
     def _shortfall(self, failure: FFmpegError | None) -> str:
-        of = f" of {self._claimed}" if self._claimed else ""
+        of = f" of {self._claimed}" if (self._claimed or 0) > self._items else ""
         reason = f" ({failure.strerror})" if failure and failure.strerror else ""
         return f"{self._path} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
 
@@ -144,6 +147,5 @@ class Reading:
         """Compare with the index where there is one; an edit list makes fewer frames of as many packets."""
         if self._packets < self._indexed:
             return True
-        tagged_s = tagged_duration_s(self._stream)
-        read_s = (self._pts_s or 0.0) + self._frame_s
-        return tagged_s is not None and read_s + _TAG_SLACK_S < tagged_s
+        read_s = max((self._pts_s or 0.0) + self._frame_s, self._seconds(self._end))
+        return self._end_s is not None and read_s + _SLACK_S < self._end_s

@@ -16,6 +16,9 @@ Group: TypeAlias = list[list[Span]]
 Spoil: TypeAlias = Callable[[bytearray, Sequence[list[Span]], random.Random], None]
 """Damages packets in a file's bytes."""
 
+_HEAD: Final = 1500
+"""Bytes."""
+_PIECE: Final = 5000
 _TRANSPORT: Final = {".ts", ".m2ts"}
 
 
@@ -72,6 +75,41 @@ def flip(data: bytearray, begin: int, end: int, times: int, rng: random.Random) 
     """Flip bits."""
     for _ in range(times):
         data[rng.randrange(begin, end)] ^= 1 << rng.randrange(8)
+
+
+def scattered(path: Path, seed: int) -> None:
+    """Flip a few bits anywhere."""
+    data, rng = bytearray(path.read_bytes()), random.Random(f"{path.suffix} {seed}")
+    flip(data, 0, len(data), 12, rng)
+    path.write_bytes(data)
+
+
+def at_the_head(path: Path, seed: int) -> None:
+    """Flip a few bits of what describes all the rest, as a rule."""
+    data, rng = bytearray(path.read_bytes()), random.Random(f"{path.suffix} {seed}")
+    flip(data, 0, min(len(data), _HEAD), 4, rng)
+    path.write_bytes(data)
+
+
+def at_the_end(path: Path, seed: int) -> None:
+    """Flip a few bits of what indexes all the rest, as a rule."""
+    data, rng = bytearray(path.read_bytes()), random.Random(f"{path.suffix} {seed}")
+    flip(data, max(0, len(data) - _HEAD), len(data), 4, rng)
+    path.write_bytes(data)
+
+
+def torn_out(path: Path, seed: int) -> None:
+    """Take a piece out."""
+    data, rng = bytearray(path.read_bytes()), random.Random(f"{path.suffix} {seed}")
+    at = rng.randrange(len(data))
+    del data[at : at + rng.randrange(1, _PIECE)]
+    path.write_bytes(data)
+
+
+def cut(path: Path, share: float) -> None:
+    """Leave the end out."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
 
 
 def _all(packets: Sequence[list[Span]]) -> Iterator[Span]:

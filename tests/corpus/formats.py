@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from tests.corpus import boxes, streams
-from tests.corpus.encoding import FRAMES, GOP, RATE, TICKS, Clip, encoded
+from tests.corpus.encoding import FRAMES, GOP, RATE, TICKS, Clip
 from tests.corpus.muxing import Track, mux, packets_of, shifted
 
 Make: TypeAlias = Callable[[Path], object]
@@ -51,6 +52,7 @@ VARIED_MS: Final = tuple(40 * (n + n * n // 20) for n in range(FRAMES))
 FRAGMENTED: Final = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 MILLISECONDS: Final = {"video_track_timescale": str(TICKS)}
 FRAME_MS: Final = TICKS // RATE
+STEADY_MS: Final = range(0, FRAMES * FRAME_MS, FRAME_MS)
 WRAP_MS: Final = 2**33 * TICKS // 90_000
 
 
@@ -65,6 +67,13 @@ class Recording:
     make: Make
     shows: Sequence[int] = range(FRAMES)
     """The numbers in its pictures, in order."""
+    times_ms: Sequence[int] | None = None
+    """When each is shown, from the first one on; steadily if not given."""
+
+    @property
+    def container(self) -> str:
+        """What it is called by."""
+        return self.name.rpartition(".")[2]
 
 
 def recordings() -> list[Recording]:
@@ -86,9 +95,8 @@ def _plain() -> Iterator[Recording]:
         for suffix in suffixes:
             options = {"mpegts_m2ts_mode": "1"} if suffix == "m2ts" else {}
             yield _muxed(f"plain-{_slug(codec)}.{suffix}", codec, "", clip, options=options)
-    for codec, clip, suffix in (("H.264", H264, "h264"), ("HEVC", HEVC, "hevc"), ("MJPEG", MJPEG, "mjpeg")):
-        make = partial_raw(clip)
-        yield Recording(f"raw-{_slug(codec)}.{suffix}", codec, "no container", make)
+    for codec, clip in (("H.264", H264), ("HEVC", HEVC), ("MJPEG", MJPEG)):
+        yield Recording(f"raw.{_slug(codec)}", codec, "no container", _raw(clip))
     yield _muxed("fragmented-h264.mp4", "H.264", "fragments", H264_B, options=FRAGMENTED)
     yield _muxed("fragmented-av1.mp4", "AV1", "fragments", AV1, options=FRAGMENTED)
 
@@ -100,76 +108,56 @@ def _reordered() -> Iterator[Recording]:
         yield _muxed(f"b-hevc.{suffix}", "HEVC", "B-frames", HEVC_B)
     for suffix in ("avi", "mp4", "mkv"):
         yield _muxed(f"b-mpeg4.{suffix}", "MPEG-4", "B-frames", MPEG4_B)
-    yield Recording("b-h264.h264", "H.264", "B-frames, no container", partial_raw(H264_B))
+    yield Recording("raw-b.h264", "H.264", "B-frames, no container", _raw(H264_B))
     yield _muxed("hidden-vp9.webm", "VP9", "hidden frames", VP9_HIDDEN)
     for suffix in ("mp4", "ts"):
         yield _muxed(f"open-h264.{suffix}", "H.264", "open GOPs", H264_OPEN)
     yield _muxed("open-hevc.mkv", "HEVC", "open GOPs", HEVC_OPEN)
 
 
-def partial_raw(clip: Clip) -> Make:
-    return lambda path: streams.write_raw(path, encoded(clip))
-
-
 def _pictures() -> Iterator[Recording]:
-    odd = {
-        ("H.264", H264_ODD): "mp4",
-        ("VP9", VP9_ODD): "webm",
-        ("MPEG-4", MPEG4_ODD): "avi",
-        ("MJPEG", MJPEG_ODD): "mov",
-        ("GIF", GIF_ODD): "gif",
-    }
-    for (codec, clip), suffix in odd.items():
-        yield _muxed(f"odd-{_slug(codec)}.{suffix}", codec, "odd size", clip)
-    for codec, clip, suffix in (("H.264", H264_10, "mp4"), ("HEVC", HEVC_10, "mkv"), ("AV1", AV1_10, "mp4")):
-        yield _muxed(f"10bit-{_slug(codec)}.{suffix}", codec, "10 bits", clip)
-    for codec, clip, suffix in (
-        ("H.264", H264_FIELDS, "ts"),
-        ("H.264", H264_FIELDS, "mp4"),
-        ("MPEG-4", MPEG4_FIELDS, "avi"),
-    ):
-        yield _muxed(f"interlaced-{_slug(codec)}.{suffix}", codec, "interlaced", clip)
+    yield _muxed("odd-h264.mp4", "H.264", "odd size", H264_ODD)
+    yield _muxed("odd-vp9.webm", "VP9", "odd size", VP9_ODD)
+    yield _muxed("odd-mpeg4.avi", "MPEG-4", "odd size", MPEG4_ODD)
+    yield _muxed("odd-mjpeg.mov", "MJPEG", "odd size", MJPEG_ODD)
+    yield _muxed("odd-gif.gif", "GIF", "odd size", GIF_ODD)
+    yield _muxed("10bit-h264.mp4", "H.264", "10 bits", H264_10)
+    yield _muxed("10bit-hevc.mkv", "HEVC", "10 bits", HEVC_10)
+    yield _muxed("10bit-av1.mp4", "AV1", "10 bits", AV1_10)
+    yield _muxed("interlaced-h264.ts", "H.264", "interlaced", H264_FIELDS)
+    yield _muxed("interlaced-h264.mp4", "H.264", "interlaced", H264_FIELDS)
+    yield _muxed("interlaced-mpeg4.avi", "MPEG-4", "interlaced", MPEG4_FIELDS)
     for turns, suffix in ((1, "mp4"), (2, "mov"), (3, "mp4"), (3, "mkv")):
-        clip = replace(H264_B, turns=turns)
-        track = Track(encoded(clip), rotation=90 * turns)
-        yield Recording(
-            f"turned-{90 * turns}.{suffix}",
-            "H.264",
-            f"turned by {90 * turns}°",
-            lambda path, track=track: mux(path, track),
-        )
+        track = Track(replace(H264_B, turns=turns), rotation=90 * turns)
+        yield _of(f"turned-{90 * turns}.{suffix}", f"turned by {90 * turns}°", track)
 
 
 def _times() -> Iterator[Recording]:
-    assert len(VARIED_MS) == FRAMES
-    for codec, clip, suffix in (
-        ("H.264", H264_B, "mp4"),
-        ("H.264", H264_B, "mkv"),
-        ("H.264", H264_B, "ts"),
-        ("MJPEG", MJPEG, "avi"),
-        ("VP9", VP9, "webm"),
-        ("GIF", GIF, "gif"),
-    ):
-        yield _muxed(f"vfr-{_slug(codec)}.{suffix}", codec, "variable rate", replace(clip, times_ms=VARIED_MS))
+    yield _varied("vfr-h264.mp4", "H.264", H264_B)
+    yield _varied("vfr-h264.mkv", "H.264", H264_B)
+    yield _varied("vfr-h264.ts", "H.264", H264_B)
+    yield _varied("vfr-mjpeg.avi", "MJPEG", MJPEG)
+    yield _varied("vfr-vp9.webm", "VP9", VP9)
+    yield _varied("vfr-gif.gif", "GIF", GIF)
     yield _muxed("far.ts", "H.264", "starts at 10 h", H264_B, edit=shifted(36_000_000))
     yield _muxed("wrap.ts", "H.264", "pts wraps around", H264_B, edit=shifted(WRAP_MS - 1000))
-    yield Recording("timeless.ts", "H.264", "few times", lambda path: streams.forget_times(mux(path, encoded(H264)), 5))
-    yield Recording("again.ts", "H.264", "times fall back", _again, [*range(FRAMES)] * 2)
-    yield _muxed("twice.mp4", "H.264", "times occur twice", H264, edit=_doubled)
-    yield _muxed("twice.mkv", "H.264", "times occur twice", H264, edit=_doubled)
+    yield Recording("timeless.ts", "H.264", "few times", lambda path: streams.forget_times(mux(path, H264), 5))
+    yield Recording("again.ts", "H.264", "times fall back", _again, [*range(FRAMES)] * 2, [*STEADY_MS] * 2)
+    twice = [FRAME_MS * (number + (number % 8 == 7 and number < FRAMES - 1)) for number in range(FRAMES)]
+    for suffix in ("mp4", "mkv"):
+        recording = _muxed(f"twice.{suffix}", "H.264", "times occur twice", H264, edit=_doubled)
+        yield replace(recording, times_ms=twice)
     yield Recording("negative.mp4", "H.264", "negative first pts", _negative)
-    yield _muxed(
-        "negative.mkv",
-        "H.264",
-        "negative first pts",
-        H264,
-        edit=shifted(-200),
-        options={"avoid_negative_ts": "disabled"},
-    )
+    options = {"avoid_negative_ts": "disabled"}
+    yield _muxed("negative.mkv", "H.264", "negative first pts", H264, edit=shifted(-200), options=options)
+
+
+def _varied(name: str, codec: str, clip: Clip) -> Recording:
+    return replace(_muxed(name, codec, "variable rate", replace(clip, times_ms=VARIED_MS)), times_ms=VARIED_MS)
 
 
 def _again(path: Path) -> None:
-    mux(path, encoded(H264_INBAND))
+    mux(path, H264_INBAND)
     path.write_bytes(path.read_bytes() * 2)
 
 
@@ -181,7 +169,7 @@ def _doubled(packets: Packets) -> Packets:
 
 
 def _negative(path: Path) -> None:
-    mux(path, encoded(H264_B), options={**MILLISECONDS, "use_editlist": "0"})
+    mux(path, H264_B, options={**MILLISECONDS, "use_editlist": "0"})
 
     def earlier(content: bytes) -> bytes:
         count = struct.unpack_from(">I", content, 4)[0]
@@ -203,24 +191,28 @@ def _edited() -> Iterator[Recording]:
         "edit-again": ("edit list, shown twice", [(400, first), (400, first)], [*range(10)] * 2),
     }
     for name, (trait, edits, shows) in lists.items():
-        yield Recording(f"{name}.mp4", "H.264", trait, lambda path, edits=edits: _with_edits(path, edits), shows)
+        yield Recording(f"{name}.mp4", "H.264", trait, partial(_with_edits, edits), shows)
 
 
-def _with_edits(path: Path, edits: Sequence[boxes.Edit]) -> None:
-    boxes.set_edits(mux(path, encoded(H264_B), options=MILLISECONDS), edits)
+def _with_edits(edits: Sequence[boxes.Edit], path: Path) -> None:
+    boxes.set_edits(mux(path, H264_B, options=MILLISECONDS), edits)
 
 
 def _several() -> Iterator[Recording]:
     for suffix in ("mp4", "mkv", "avi", "ts"):
         yield _muxed(f"sound-first.{suffix}", "H.264", "audio first", H264, sound=True)
-    main = Track(encoded(H264_B), disposition=Disposition.default)
-    other = Track(encoded(replace(SMALL, first=1000)), disposition=Disposition(0))
-    cover = Track(encoded(replace(MJPEG, frames=1, size=(320, 320))), disposition=Disposition.attached_pic)
-    for suffix in ("mp4", "mkv", "ts"):
-        yield Recording(f"two-streams.{suffix}", "H.264", "several video streams", lambda path: mux(path, other, main))
-    yield Recording("cover.mp4", "H.264", "cover art", lambda path: mux(path, cover, main))
-    jpeg = bytes(packets_of(cover.clip)[0])
-    yield Recording("cover.mkv", "H.264", "cover art", lambda path: mux(path, main, attachment=jpeg))
+    main = Track(H264_B, disposition=Disposition.default)
+    other = Track(replace(SMALL, first=1000), disposition=Disposition(0))
+    cover = Track(replace(MJPEG, frames=1, size=(320, 320)), disposition=Disposition.attached_pic)
+    yield _of("two-streams.mp4", "several video streams", other, main)
+    yield _of("two-streams.mkv", "several video streams", other, main)
+    yield _of("two-streams.ts", "several video streams", main, other)  # it can't say which one is the main one
+    yield _of("cover.mp4", "cover art", cover, main)
+    yield Recording("cover.mkv", "H.264", "cover art", partial(_attached, cover.clip))
+
+
+def _attached(cover: Clip, path: Path) -> None:
+    mux(path, H264_B, attachment=bytes(packets_of(cover)[0]))
 
 
 def _unindexed() -> Iterator[Recording]:
@@ -228,27 +220,35 @@ def _unindexed() -> Iterator[Recording]:
 
 
 def _changing() -> Iterator[Recording]:
+    yield _resized("resized-h264.ts", "H.264", H264_INBAND)
+    yield _resized("resized-h264.mkv", "H.264", H264_INBAND)
+    yield _resized("resized-vp9.webm", "VP9", VP9)
+
+
+def _resized(name: str, codec: str, clip: Clip) -> Recording:
     half = FRAMES // 2
-    for codec, clip, suffix in (("H.264", H264_INBAND, "ts"), ("H.264", H264_INBAND, "mkv"), ("VP9", VP9, "webm")):
-        parts = replace(clip, frames=half), replace(clip, frames=half, first=half, size=(264, 144))
-        yield _muxed(
-            f"resized-{_slug(codec)}.{suffix}",
-            codec,
-            "size changes",
-            parts[0],
-            edit=lambda packets, rest=parts[1]: _followed(packets, rest),
-        )
+    rest = replace(clip, frames=half, first=half, size=(264, 144))
+    start = replace(clip, frames=half)
+    return _muxed(name, codec, "size changes", start, edit=lambda packets: _followed(packets, rest))
 
 
 def _followed(packets: Packets, rest: Clip) -> Iterator["Packet[VideoStream]"]:
     yield from packets
-    yield from shifted(round(sum(1 for _ in packets) * FRAME_MS))(packets_of(encoded(rest)))
+    yield from shifted(round(sum(1 for _ in packets) * FRAME_MS))(packets_of(rest))
+
+
+def _of(name: str, trait: str, *tracks: Track, **options: Any) -> Recording:
+    return Recording(name, "H.264", trait, lambda path: mux(path, *tracks, **options))
 
 
 def _muxed(name: str, codec: str, trait: str, clip: Clip, edit: Any = list, **options: Any) -> Recording:
-    if name.endswith((".avi",)):
+    if name.endswith(".avi"):
         options["time_base"] = Fraction(1, RATE)
-    return Recording(name, codec, trait, lambda path: mux(path, Track(encoded(clip), edit), **options))
+    return Recording(name, codec, trait, lambda path: mux(path, Track(clip, edit), **options))
+
+
+def _raw(clip: Clip) -> Make:
+    return lambda path: streams.write_raw(path, clip)
 
 
 def _slug(codec: str) -> str:

@@ -11,12 +11,12 @@ from typing import Final, TypeAlias, cast
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from tests.corpus.encoding import TICKS
+from tests.corpus.encoding import TICKS, Clip, encoded
 
 Edit: TypeAlias = "Callable[[list[Packet[VideoStream]]], Iterable[Packet[VideoStream]]]"
 _SOUND_RATE: Final = 48_000
@@ -26,7 +26,7 @@ _SOUND_RATE: Final = 48_000
 class Track:
     """A clip as a stream of a container."""
 
-    clip: bytes
+    clip: Clip
     edit: Edit = list
     rotation: int = 0
     """Degrees counterclockwise that set it upright, as a display matrix says."""
@@ -35,7 +35,7 @@ class Track:
 
 def mux(
     path: Path,
-    *tracks: Track | bytes,
+    *tracks: Track | Clip,
     kind: str | None = None,
     sound: bool = False,
     options: Mapping[str, str] | None = None,
@@ -56,13 +56,18 @@ def mux(
     return path
 
 
-def packets_of(clip: bytes) -> "list[Packet[VideoStream]]":
-    """Return the packets of an encoded clip, in the order of decoding."""
-    with av.open(io.BytesIO(clip)) as container:
+def opened(clip: Clip) -> InputContainer:
+    """Return a clip, encoded."""
+    return av.open(io.BytesIO(encoded(clip)), "r")
+
+
+def packets_of(clip: Clip) -> "list[Packet[VideoStream]]":
+    """Return the packets of a clip, in the order of decoding."""
+    with opened(clip) as container:
         packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
     unknown = sum(packet.dts is None for packet in packets)  # those before the first pts
     for place, packet in enumerate(packets[:unknown]):
-        packet.dts = (packets[unknown].dts or 0) - (unknown - place) * packet.duration
+        packet.dts = (packets[unknown].dts or 0) - (unknown - place) * (packet.duration or 0)
     return packets
 
 
@@ -71,7 +76,7 @@ def shifted(by_ms: int) -> Edit:
 
     def edit(packets: "list[Packet[VideoStream]]") -> "Iterator[Packet[VideoStream]]":
         for packet in packets:
-            ticks = round(Fraction(by_ms, 1000) / packet.time_base)
+            ticks = round(Fraction(by_ms, 1000) / (packet.time_base or Fraction(1)))
             packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
             yield packet
 
@@ -79,7 +84,7 @@ def shifted(by_ms: int) -> Edit:
 
 
 def _added(output: OutputContainer, track: Track, time_base: Fraction) -> "Iterator[Packet[VideoStream]]":
-    with av.open(io.BytesIO(track.clip)) as container:
+    with opened(track.clip) as container:
         # opaque: FFmpeg's AV1 decoder is no encoder too, and would not be found.
         stream = output.add_stream_from_template(container.streams.video[0], opaque=True)
     stream.time_base = time_base
@@ -97,7 +102,7 @@ def _of(stream: VideoStream, track: Track) -> "Iterator[Packet[VideoStream]]":
 
 
 def _decoding_s(packet: "Packet[VideoStream]") -> float:
-    return float((packet.dts or 0) * packet.time_base)
+    return float((packet.dts or 0) * (packet.time_base or 1))
 
 
 def _sound(output: OutputContainer) -> AudioStream:

@@ -1,13 +1,11 @@
 """Elementary and transport streams as bytes, where no muxer writes what a test needs."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import av
-
-from tests.corpus.muxing import packets_of
+from tests.corpus.encoding import Clip
+from tests.corpus.muxing import opened, packets_of
 
 TS_PACKET: Final = 188
 _PAYLOAD_STARTS: Final = 0x40
@@ -17,7 +15,7 @@ _HAS_TIMES: Final = 0xC0
 _VIDEO: Final = b"\x00\x00\x01\xe0"
 
 
-def write_raw(path: Path, *clips: bytes) -> Path:
+def write_raw(path: Path, *clips: Clip) -> Path:
     """Write the bare packets of clips one after the other, each with its parameter sets before it."""
     path.write_bytes(b"".join(_parameters(clip) + b"".join(map(bytes, packets_of(clip))) for clip in clips))
     return path
@@ -47,8 +45,8 @@ def payloads(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
             yield payload, at + TS_PACKET
 
 
-def _parameters(clip: bytes) -> bytes:
-    with av.open(io.BytesIO(clip)) as container:
+def _parameters(clip: Clip) -> bytes:
+    with opened(clip) as container:
         return container.streams.video[0].codec_context.extradata or b""
 
 

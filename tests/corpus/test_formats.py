@@ -1,0 +1,44 @@
+"""Every format: as many frames as there are, each at its time, and each the one that it should be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.decoder.opening import opened
+from tests.conftest import missing
+from tests.corpus import reference
+from tests.corpus.formats import STEADY_MS, Recording, recordings
+from tests.corpus.reader import read
+
+SAME_S = 2e-3
+"""Matroska rounds to milliseconds."""
+
+every = pytest.mark.parametrize("recording", recordings(), ids=lambda recording: recording.name)
+
+
+@every
+def test_each_frame_comes_once_in_order_and_at_its_time(
+    made: Callable[[Recording], Path], recording: Recording
+) -> None:
+    found = read(made(recording))
+    assert found["error"] is None
+    assert [shown for _, _, shown in found["frames"]] == list(recording.shows)
+    assert not [error for _, error, _ in found["frames"] if error]
+    times = [pts_s for pts_s, _, _ in found["frames"]]
+    known_ms = recording.times_ms or STEADY_MS[: len(times)]
+    assert [pts_s - times[0] for pts_s in times] == pytest.approx([ms / 1000 for ms in known_ms], abs=SAME_S)
+
+
+@every
+def test_frames_are_those_of_ffprobe(made: Callable[[Recording], Path], recording: Recording) -> None:
+    if not reference.is_installed():
+        missing("ffprobe is not installed")
+    path = made(recording)
+    with opened(path, 1, "slice") as (_, stream):
+        index = stream.index
+    times = [pts_s for pts_s, _, _ in read(path)["frames"]]
+    known = [frame.best_s if frame.pts_s is None else frame.pts_s for frame in reference.probed(path, index)]
+    assert len(times) == len(known)
+    if None not in known:  # ffprobe gives a stream without a container no times
+        assert times == pytest.approx(known, abs=SAME_S)
