@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
 from stages.decoder.codec import emptied, frame_threads
+from stages.decoder.extent import is_cut_off
 from stages.decoder.opening import end_told_s, frames_claimed
 from stages.decoder.places import Places
 from stages.decoder.thinning import Use, Used, whole
@@ -21,6 +22,7 @@ Item: TypeAlias = tuple[float, VideoFrame | str | None]
 """pts_s, and the frame or why there is none; None where it was passed over, as nobody wants it."""
 
 _SLACK_S: Final = 1.0
+_MADE_UP: Final = "can't be decoded (parts of it are damaged)"
 
 
 class Reading:
@@ -130,7 +132,8 @@ class Reading:
         for ticks, frame in self._places.settled(self._codec.reorder_depth, end=end):
             self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
             self._items += 1
-            yield self._pts_s, frame
+            # What a decoder makes up for what is missing is taken from memory, and different each time.
+            yield self._pts_s, _MADE_UP if isinstance(frame, VideoFrame) and frame.is_corrupt else frame
 
     def _next_pts_s(self) -> float:
         return 0.0 if self._pts_s is None else self._pts_s + self._frame_s
@@ -145,7 +148,7 @@ class Reading:
 
     def _ends_early(self) -> bool:
         """Compare with the index where there is one; an edit list makes fewer frames of as many packets."""
-        if self._packets < self._indexed:
+        if self._packets < self._indexed or is_cut_off(self._path):
             return True
         read_s = max((self._pts_s or 0.0) + self._frame_s, self._seconds(self._end))
         return self._end_s is not None and read_s + _SLACK_S < self._end_s

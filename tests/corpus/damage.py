@@ -18,6 +18,12 @@ Spoil: TypeAlias = Callable[[bytearray, Sequence[list[Span]], random.Random], No
 
 _HEAD: Final = 1500
 """Bytes."""
+_INDEX: Final = {
+    ".mp4": (b"moov", b"free"),
+    ".mov": (b"moov", b"free"),
+    ".avi": (b"idx1", b"JUNK"),
+    ".mkv": (b"\x1c\x53\xbb\x6b", b"\x1c\x53\xbb\x00"),
+}
 _PIECE: Final = 5000
 _TRANSPORT: Final = {".ts", ".m2ts"}
 
@@ -110,6 +116,12 @@ def cut(path: Path, share: float) -> None:
     """Leave the end out."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
+
+
+def unindexed(path: Path) -> None:
+    """Make the index something that nobody looks at."""
+    mark, other = _INDEX[path.suffix]
+    path.write_bytes(other.join(path.read_bytes().rsplit(mark, 1)))
 
 
 def _all(packets: Sequence[list[Span]]) -> Iterator[Span]:

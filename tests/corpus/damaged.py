@@ -90,7 +90,11 @@ def lost(name: str) -> set[int]:
     begin, end = keys[GROUP], keys[GROUP + 1]
     leading = [ticks for ticks in times[end:] if ticks < times[end]]
     own = {number[ticks] for ticks in [*times[begin:end], *leading]}
-    return own | {min(own) - back for back in range(1, _KEPT_BACK + 1)} if name in UNTIMED else own
+    if name in UNTIMED:
+        own |= {min(own) - back for back in range(1, _KEPT_BACK + 1)}
+    if name.rpartition(".")[2] in UNFRAMED:
+        own |= {max(own) + 1}  # the frame behind may be taken for the rest of a damaged one
+    return own
 
 
 def anyhow() -> Iterator[Damaged]:
@@ -107,6 +111,13 @@ def cut(shares: Sequence[float] = (0.35, 0.7, 0.97)) -> Iterator[Damaged]:
     for recording in _one_of_each():
         for share in shares:
             yield Damaged(recording, f"{share:.0%} left", partial(damage.cut, share=share))
+
+
+def unindexed() -> Iterator[Damaged]:
+    """Yield recordings without an index."""
+    for recording in _one_of_each():
+        if recording.container in {"mp4", "mov", "avi", "mkv"} and recording.trait != "fragments":
+            yield Damaged(recording, "no index", damage.unindexed)
 
 
 def oversized() -> Iterator[Damaged]:
