@@ -19,8 +19,8 @@ Spoil: TypeAlias = Callable[[bytearray, Sequence[list[Span]], random.Random], No
 _HEAD: Final = 1500
 """Bytes."""
 _INDEX: Final = {
-    ".mp4": (b"moov", b"free"),
-    ".mov": (b"moov", b"free"),
+    ".mp4": (b"moov", b"gone"),
+    ".mov": (b"moov", b"gone"),
     ".avi": (b"idx1", b"JUNK"),
     ".mkv": (b"\x1c\x53\xbb\x6b", b"\x1c\x53\xbb\x00"),
 }
