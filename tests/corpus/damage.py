@@ -1,7 +1,9 @@
 """Damage done to recordings, the same each time."""
 
+import io
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -30,9 +32,13 @@ _TRANSPORT: Final = {".ts", ".m2ts"}
 
 def groups(path: Path) -> list[Group]:
     """Return where a recording's groups of pictures are."""
-    data = path.read_bytes()
+    return _groups(path.suffix, path.read_bytes())
+
+
+@cache
+def _groups(suffix: str, data: bytes) -> list[Group]:
     found: list[Group] = []
-    for is_key, spans in _packets(path, data):
+    for is_key, spans in _packets(suffix, data):
         if is_key:
             found.append([])
         found[-1].append(spans)
@@ -128,11 +134,11 @@ def _all(packets: Sequence[list[Span]]) -> Iterator[Span]:
     return (span for spans in packets for span in spans)
 
 
-def _packets(path: Path, data: bytes) -> Iterator[tuple[bool, list[Span]]]:
+def _packets(suffix: str, data: bytes) -> Iterator[tuple[bool, list[Span]]]:
     """Yield whether a packet is a keyframe, and where it is."""
-    with av.open(str(path)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
-    if path.suffix in _TRANSPORT:
+    if suffix in _TRANSPORT:
         ends = [*(packet.pos for packet in packets[1:]), len(data)]
         for packet, end in zip(packets, ends, strict=True):
             yield packet.is_keyframe, [*streams.payloads(data, packet.pos or 0, end or 0)]

@@ -65,11 +65,10 @@ def of_groups(rows: Sequence[Row]) -> Iterator[str]:
 
 def of_damage(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the lines of the table of other damage."""
-    yield from _head(
-        "damage", "recordings", "crashed or hung", "whole", "in part", "not at all", "longest s", "most MB"
-    )
-    for what, is_it in _ANYWHERE.items():
-        found = [row for row in rows if is_it(row)]
+    counted = ("recordings", "crashed or hung", "whole", "in part", "not at all")
+    yield from _head("damage", *counted, "longest s", "most MB")
+    for what, word in _ANYWHERE.items():
+        found = [row for row in rows if word in row.what]
         whole = [row for row in found if row.got - row.failed == row.expected and not row.said]
         nothing = [row for row in found if row.got == row.failed]
         counts = (len(found), sum(row.died for row in found), len(whole), len(found) - len(whole) - len(nothing))

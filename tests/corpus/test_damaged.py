@@ -67,11 +67,13 @@ def test_where_frames_are_found_by_their_bytes_the_others_keep_their_times(
     assert outcome.error is None
 
 
-@parametrize([case for case in damaged.in_a_group() if case.damage in {"keyframe", "bits"}])
+@parametrize(
+    [case for case in damaged.in_a_group() if case.damage == ("bits" if case.base.codec == "H.264" else "keyframe")]
+)
 def test_a_damaged_recording_is_gone_on_with_behind_any_frame(case: Damaged, tmp_path: Path) -> None:
     path = file_of(case, tmp_path)
     whole, lost = decoded(path), damaged.lost(case.base.name)
-    for place in (8, 11, 12, 14, 22, 25, 30, 44):
+    for place in (8, 14, 25, 40):
         found = decoded(path, place, (place - 1, whole[place - 1].pts_s))
         assert [(item.seq, item.pts_s, item.error) for item in found] == [
             (item.seq, item.pts_s, item.error) for item in whole[place:]
