@@ -23,7 +23,7 @@ Packets: TypeAlias = "list[Packet[VideoStream]]"
 H264: Final = Clip("libx264")
 H264_B: Final = Clip("libx264", b_frames=3, options=(("b-pyramid", "normal"),))
 H264_OPEN: Final = Clip("libx264", b_frames=3, options=(("x264-params", "open-gop=1"),))
-H264_INBAND: Final = Clip("libx264", options=(("x264-params", "repeat-headers=1"),))
+H264_INBAND: Final = Clip("libx264", b_frames=3, options=(("x264-params", "repeat-headers=1"),))
 H264_10: Final = Clip("libx264", pix_fmt="yuv420p10le")
 H264_ODD: Final = Clip("libx264", size=(177, 97), pix_fmt="yuv444p")
 H264_FIELDS: Final = Clip("libx264", options=(("flags", "+ildct+ilme"),))
@@ -31,6 +31,7 @@ HEVC: Final = Clip("libx265")
 HEVC_B: Final = Clip("libx265", b_frames=3)
 _HEVC_PARAMS: Final = f"keyint={GOP}:min-keyint={GOP}:scenecut=0:log-level=none:pools=none:frame-threads=1"
 HEVC_OPEN: Final = Clip("libx265", b_frames=3, options=(("x265-params", f"{_HEVC_PARAMS}:open-gop=1"),))
+HEVC_INBAND: Final = Clip("libx265", b_frames=3, options=(("x265-params", f"{_HEVC_PARAMS}:repeat-headers=1"),))
 HEVC_10: Final = Clip("libx265", pix_fmt="yuv420p10le")
 VP9: Final = Clip("libvpx-vp9")
 VP9_HIDDEN: Final = Clip("libvpx-vp9", options=(("deadline", "good"), ("lag-in-frames", "16"), ("auto-alt-ref", "1")))
@@ -225,6 +226,7 @@ def _unindexed() -> Iterator[Recording]:
 def _changing() -> Iterator[Recording]:
     yield _resized("resized-h264.ts", "H.264", H264_INBAND)
     yield _resized("resized-h264.mkv", "H.264", H264_INBAND)
+    yield _resized("resized-hevc.ts", "HEVC", HEVC_INBAND)
     yield _resized("resized-vp9.webm", "VP9", VP9)
 
 

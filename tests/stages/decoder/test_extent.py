@@ -2,16 +2,19 @@
 
 import struct
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from stages.decoder.extent import is_cut_off
 from tests.stages.decoder.videos import make, steady
 
+CODECS: Final[dict[str, dict[str, Any]]] = {".webm": {"codec": "libvpx-vp9"}, ".gif": {"codec": "gif"}}
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.avi"])
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.avi", "a.gif"])
 def test_a_byte_less_is_noticed(tmp_path: Path, name: str) -> None:
-    path = make(tmp_path / name, steady(20), codec="libvpx-vp9" if name.endswith("webm") else "libx264")
+    path = make(tmp_path / name, steady(20), **CODECS.get(Path(name).suffix, {}))
     assert not is_cut_off(path)
     data = path.read_bytes()
     for missing in (100, len(data) // 2):
@@ -26,6 +29,15 @@ def test_fragments_are_looked_at_one_by_one(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: data.rindex(b"mdat") + 10])
     assert is_cut_off(path)
+    middle = data.index(b"moof", len(data) // 2)
+    path.write_bytes(data[: middle - 500] + data[middle - 400 :])
+    assert is_cut_off(path)
+
+
+def test_what_a_camera_puts_behind_an_mp4_is_its_own(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.mp4", steady(20))
+    path.write_bytes(path.read_bytes() + bytes(range(255)))
+    assert not is_cut_off(path)
 
 
 def test_what_does_not_say_how_long_it_is_is_believed(tmp_path: Path) -> None:
