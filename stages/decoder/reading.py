@@ -14,8 +14,8 @@ from av.video.stream import VideoStream
 from pipeline.errors import SourceError
 from stages.decoder.codec import emptied, frame_threads
 from stages.decoder.extent import is_cut_off
-from stages.decoder.opening import end_told_s, frames_claimed
-from stages.decoder.places import Places
+from stages.decoder.fates import Fates
+from stages.decoder.opening import Place, end_told_s, frames_claimed
 from stages.decoder.thinning import Use, Used, whole
 
 Item: TypeAlias = tuple[float, VideoFrame | str | None]
@@ -30,7 +30,7 @@ class Reading:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         container: InputContainer,
         stream: VideoStream,
         frame_s: float,
@@ -43,7 +43,7 @@ class Reading:
         `packets` are those to read, if not all of them; `skipped` of the others came before. `uses` are those to read,
         each with what it is for; then nobody asks whether the end is missing, as parts may be left out.
         """
-        self._path, self._stream, self._frame_s = path, stream, frame_s
+        self._place, self._stream, self._frame_s = place, stream, frame_s
         self._source = uses or whole(container.demux(stream) if packets is None else packets)
         self._is_whole = uses is None
         self._kept: Sequence[VideoFrame] | None = None
@@ -52,7 +52,7 @@ class Reading:
         self._end_s, self._end = end_told_s(container, stream), 0
         """When the last frame is over, as the container says, and ticks, as far as it was read."""
         self._codec = stream.codec_context
-        self._places = Places(self._codec.name, frame_threads(self._codec))
+        self._fates = Fates(self._codec.name, frame_threads(self._codec))
         self._packets, self._frames, self._items = skipped, 0, 0
         self._pts_s: float | None = None
 
@@ -69,7 +69,7 @@ class Reading:
             raise SourceError(self._shortfall(failure)) from failure
         if not self._frames and (self._is_whole or not self._items):
             codec = self._codec.name
-            raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
+            raise SourceError(f"{self._place} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
@@ -96,7 +96,7 @@ class Reading:
         if use is Use.REFERENCE:
             yield from self._decoded(packet, needed=False)
             return
-        self._places.unwanted(packet.pts)
+        self._fates.unwanted(packet.pts)
         if use is Use.NONE and self._kept is None:
             self._kept = emptied(self._stream)
 
@@ -113,23 +113,23 @@ class Reading:
         self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
         shown = packet if packet is not None and packet.size > 0 and not packet.is_discard else None
         if shown:
-            (self._places.sent if needed else self._places.unwanted)(shown.pts)
+            (self._fates.sent if needed else self._fates.unwanted)(shown.pts)
         try:
             self._note(self._stream.decode(packet))
         except EndOfFile:
             return
         except FFmpegError as error:
             if shown and needed:
-                self._places.failed(shown.pts, f"can't be decoded ({error.strerror})")
+                self._fates.failed(shown.pts, f"can't be decoded ({error.strerror})")
         yield from self._timed()
 
     def _note(self, frames: Sequence[VideoFrame]) -> None:
         self._frames += len(frames)
         for frame in frames:
-            self._places.came(frame)
+            self._fates.came(frame)
 
     def _timed(self, *, end: bool = False) -> Iterator[Item]:
-        for ticks, frame in self._places.settled(self._codec.reorder_depth, end=end):
+        for ticks, frame in self._fates.settled(self._codec.reorder_depth, end=end):
             self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
             self._items += 1
             # What a decoder makes up for what is missing is taken from memory, and different each time.
@@ -144,11 +144,11 @@ class Reading:
     def _shortfall(self, failure: FFmpegError | None) -> str:
         of = f" of {self._claimed}" if (self._claimed or 0) > self._items else ""
         reason = f" ({failure.strerror})" if failure and failure.strerror else ""
-        return f"{self._path} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
+        return f"{self._place} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
 
     def _ends_early(self) -> bool:
         """Compare with the index where there is one; an edit list makes fewer frames of as many packets."""
-        if self._packets < self._indexed or is_cut_off(self._path):
+        if self._packets < self._indexed or (isinstance(self._place, Path) and is_cut_off(self._place)):
             return True
         read_s = max((self._pts_s or 0.0) + self._frame_s, self._seconds(self._end))
         return self._end_s is not None and read_s + _SLACK_S < self._end_s

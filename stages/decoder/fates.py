@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from stages.decoder.flying import Flying
 
-Place: TypeAlias = tuple[int | None, VideoFrame | str | None]
+Fate: TypeAlias = tuple[int | None, VideoFrame | str | None]
 """Time in ticks, if it has one, and the frame, or why there is none; None where nobody wanted it."""
 
 _KEPT_BACK: Final = 17
@@ -49,7 +49,7 @@ class _Held:
     """What is missing when so many packets have been sent is lost."""
 
 
-class Places:
+class Fates:
     """Follows packets into a decoder and frames out of it."""
 
     def __init__(self, codec: str, threads: int) -> None:
@@ -114,7 +114,7 @@ class Places:
         else:
             self._held.insert(late, held)
 
-    def settled(self, depth: int, *, end: bool = False) -> Iterator[Place]:
+    def settled(self, depth: int, *, end: bool = False) -> Iterator[Fate]:
         """Yield the frames before which nothing more can come, and the lost ones at their places; all at the end.
 
         `depth`: so many frames the decoder keeps back to bring them in order.
@@ -165,7 +165,7 @@ class Places:
             return True
         return ticks is not None and sent.ticks < ticks and (self._last is None or self._last < sent.ticks)
 
-    def _gone(self, packets: Sequence[_Sent], untimed: Sequence[str]) -> Iterator[Place]:
+    def _gone(self, packets: Sequence[_Sent], untimed: Sequence[str]) -> Iterator[Fate]:
         for sent in sorted(packets, key=lambda sent: sent.ticks):
             self._settle(sent)
             yield sent.ticks, sent.error
