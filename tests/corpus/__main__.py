@@ -51,10 +51,18 @@ def _whole(recording: Recording, folder: Path, reader: Reader) -> Row:
 
 def _damaged(case: Damaged, folder: Path, reader: Reader) -> Row:
     outcome = reader.read(case.make(folder / case.base.name))
-    lost = damaged.lost(case.base.name) if case.damage in damaged.SPOILS else set()
-    is_placed = case.damage in damaged.SPOILS and case.base.container not in damaged.UNFRAMED
-    wrong = sum(place not in lost and shown != place for place, (_, _, shown) in enumerate(outcome.frames))
-    return _row(case.base, case.damage, FRAMES, wrong if is_placed else 0, None, outcome)
+    wrong = _wrong(case, outcome) if case.damage in damaged.SPOILS else 0
+    return _row(case.base, case.damage, FRAMES, wrong, None, outcome)
+
+
+def _wrong(case: Damaged, outcome: Outcome) -> int:
+    """Return how many frames outside the damaged group are not there as they were."""
+    lost = damaged.lost(case.base.name)
+    if case.base.container in damaged.UNFRAMED:
+        found = {damaged.number_at(pts_s - outcome.frames[0][0]): shown for pts_s, _, shown in outcome.frames}
+    else:
+        found = {place: shown for place, (_, _, shown) in enumerate(outcome.frames)}
+    return sum(found.get(number) != number for number in range(FRAMES) if number not in lost)
 
 
 def _row(recording: Recording, what: str, expected: int, wrong: int, probed: int | None, outcome: Outcome) -> Row:

@@ -54,6 +54,7 @@ class Reader:
         """Return what becomes of a recording."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
+        assert process.poll() is None, "the reader ends before it has read anything"
         process.stdin.write(f"{path}\n")
         process.stdin.flush()
         line = process.stdout.readline() if _ready(process.stdout, self._deadline_s) else "hangs"

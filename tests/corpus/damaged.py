@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.corpus import damage, formats, huge
-from tests.corpus.encoding import FRAMES, Clip
+from tests.corpus.encoding import FRAMES, TICKS, Clip
 from tests.corpus.formats import Recording
 from tests.corpus.muxing import packets_of
 
@@ -96,6 +96,11 @@ def lost(name: str) -> frozenset[int]:
     if name.rpartition(".")[2] in UNFRAMED:
         own |= {max(own) + 1}  # the frame behind may be taken for the rest of a damaged one
     return frozenset(own)
+
+
+def number_at(pts_s: float) -> int:
+    """Return which frame is shown so long after the first one."""
+    return round(pts_s * TICKS / formats.FRAME_MS)
 
 
 def anyhow() -> Iterator[Damaged]:

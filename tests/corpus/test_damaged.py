@@ -60,7 +60,7 @@ def test_where_frames_are_found_by_their_bytes_the_others_keep_their_times(
     outcome = survived(reader, file_of(case, tmp_path))
     lost = damaged.lost(case.base.name)
     begin_s = outcome.frames[0][0]
-    numbers = [(round((pts_s - begin_s) * 1000 / formats.FRAME_MS), shown) for pts_s, _, shown in outcome.frames]
+    numbers = [(damaged.number_at(pts_s - begin_s), shown) for pts_s, _, shown in outcome.frames]
     others = [number for number in range(FRAMES) if number not in lost]
     assert [number for number, _ in numbers if number not in lost] == others
     assert [shown for number, shown in numbers if number not in lost] == others
