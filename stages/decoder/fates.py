@@ -120,7 +120,7 @@ class Fates:
         `depth`: so many frames the decoder keeps back to bring them in order.
         """
         if self._each and not self._in_doubt:
-            self._flying.look(0 if end else depth, _PASSED_OVER)
+            self._flying.look(None if end else depth, _PASSED_OVER)
         while self._held:
             head = self._held[0]
             missing = [sent for sent in head.missing if sent.waiting]

@@ -32,14 +32,14 @@ class Flying:
             self._inside = max(self._inside - 1, 0)
         return before
 
-    def look(self, depth: int, error: str) -> None:
-        """Note that the decoder keeps back no more than `depth` frames: what else went in is lost."""
-        depth += self._threads if depth else 0
+    def look(self, depth: int | None, error: str) -> None:
+        """Note that the decoder keeps back no more than `depth` frames, or none any more: what else went in is lost."""
+        most = 0 if depth is None else depth + self._threads
         if not self._seen:
             # What the decoder left out before its first frame is not to be shown.
-            self._inside, self._seen = min(self._inside, depth) if self._came else self._inside, self._came > 0
+            self._inside, self._seen = min(self._inside, most) if self._came else self._inside, self._came > 0
             return
-        while self._inside > depth:
+        while self._inside > most:
             self._inside -= 1
             self._lost.append((self._came, error))
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import strip
 from stages.decoder.opening import opened
+from stages.decoder.sources.file import FileSource
 from tests.conftest import missing
 from tests.corpus import reference
 from tests.corpus.formats import STEADY_MS, Recording, recordings
@@ -42,3 +44,13 @@ def test_frames_are_those_of_ffprobe(made: Callable[[Recording], Path], recordin
     assert len(times) == len(known)
     if None not in known:  # ffprobe gives a stream without a container no times
         assert times == pytest.approx(known, abs=SAME_S)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain-h264.avi", "b-h264.avi", "b-hevc.mkv", "raw.h264", "plain-av1.mp4", "b-mpeg4.avi"]
+)
+def test_threads_that_work_on_frames_of_their_own_change_nothing(made: Callable[[Recording], Path], name: str) -> None:
+    (recording,) = [recording for recording in recordings() if recording.name == name]
+    frames = FileSource(path=made(recording), threads=4, thread_type="frame").build().frames()
+    found = [frame.error or strip.read(frame.scaled(frame.width, frame.height)) for frame in frames]
+    assert found == list(recording.shows)
