@@ -3,16 +3,12 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
 
 from av.codec.context import ThreadType
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-
-INDEPENDENT: Final = frozenset("av1 h264 hevc libdav1d mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())
-"""Codecs whose keyframes lean on nothing; a GIF's do."""
 
 
 def frame_threads(codec: VideoCodecContext) -> int:

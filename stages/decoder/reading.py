@@ -53,7 +53,7 @@ class Reading:
         """When the last frame is over, as the container says, and ticks, as far as it was read."""
         self._codec = stream.codec_context
         self._fates = Fates(self._codec.name, frame_threads(self._codec))
-        self._packets, self._frames, self._items = skipped, 0, 0
+        self._packets, self._frames, self._items = skipped, 0, skipped
         self._pts_s: float | None = None
 
     def items(self) -> Iterator[Item]:
