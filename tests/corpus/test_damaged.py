@@ -1,11 +1,13 @@
 """Damaged recordings: a damaged group of pictures costs only itself, and nothing crashes, hangs or fills the memory."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from stages.decoder.source import Uneven
 from stages.decoder.sources.file import FileSource
 from tests.corpus import damaged, formats
 from tests.corpus.child import Outcome, Reader
@@ -92,6 +94,18 @@ def test_of_a_damaged_recording_the_same_frames_are_taken_as_of_a_whole_one(case
     assert [item.seq for item in found] == list(range(len(wanted)))
     if case.base.container not in damaged.UNFRAMED and case.base.name not in damaged.UNTIMED:
         assert [item.pts_s for item in found] == [item.pts_s for item in wanted]
+
+
+@parametrize([case for case in damaged.in_a_group() if case.damage == "keyframe"])
+def test_what_is_read_in_pieces_is_right_up_to_the_damage(case: Damaged, tmp_path: Path) -> None:
+    path = file_of(case, tmp_path)
+    whole = {item.seq: (item.pts_s, item.error) for item in decoded(path)}
+    recording, found = FileSource(path=path).build(), {}
+    with suppress(Uneven):
+        for lane in recording.lanes(2):
+            found.update({frame.seq: (round(frame.pts_s, 5), frame.error) for frame in lane})
+    recording.close()
+    assert found.items() <= whole.items()
 
 
 @parametrize(list(damaged.unindexed()))

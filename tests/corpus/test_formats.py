@@ -54,3 +54,15 @@ def test_threads_that_work_on_frames_of_their_own_change_nothing(made: Callable[
     frames = FileSource(path=made(recording), threads=4, thread_type="frame").build().frames()
     found = [frame.error or strip.read(frame.scaled(frame.width, frame.height)) for frame in frames]
     assert found == list(recording.shows)
+
+
+@pytest.mark.parametrize("codec", sorted({recording.codec for recording in recordings()}))
+def test_what_is_read_in_pieces_is_the_same(made: Callable[[Recording], Path], codec: str) -> None:
+    for recording in recordings():
+        if recording.codec != codec:
+            continue
+        opened_one = FileSource(path=made(recording)).build()
+        lanes = opened_one.lanes(2)
+        found = {frame.seq: strip.read(frame.scaled(frame.width, frame.height)) for lane in lanes for frame in lane}
+        opened_one.close()
+        assert [found[seq] for seq in sorted(found)] == list(recording.shows), recording.name
