@@ -3,11 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, Standing
 from pipeline.metrics import LatencyHistogram
 
 Status = Literal["ok", "failed", "interrupted"]
@@ -45,6 +46,10 @@ class SourceReport:
     """Of the recording's file, bytes."""
     sha256: str | None = None
     """Of the recording's file, if it was asked for."""
+    started: str | None = None
+    """When its first frame was read, ISO 8601, UTC."""
+    finished: str | None = None
+    """When its last output had its final form."""
 
 
 def report_source(
@@ -86,6 +91,8 @@ def report_source(
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,
+        started=_at(ledger, "started_ns"),
+        finished=_at(ledger, "finished_ns"),
     )
 
 
@@ -120,7 +127,19 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         height=ledger.number("height", 0),
         files=tuple(files),
         live=True,
+        started=_at(ledger, "started_ns"),
+        finished=_at(ledger, "finished_ns"),
     )
+
+
+def _at(standing: Standing, field: str) -> str | None:
+    at_ns = standing.number(field, 0)
+    return iso(at_ns / 1e9) if at_ns else None
+
+
+def iso(seconds: float) -> str:
+    """Return a time, seconds since 1970, as text."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, int]) -> str | None:
