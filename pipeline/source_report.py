@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import keys
 from pipeline.broker import Broker
@@ -62,7 +62,6 @@ def report_source(
     ledger = Ledger(broker, source).read()
     tracked = broker.get_fields(keys.checkpoint(source))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "objects")}
-    latency = LatencyHistogram(tracked.get("latency", b""))
     finished = ledger.finished((keys.ANNOTATOR,)) if finished is None else finished
     error = ledger.error or (_difference(ledger.fields, ledger.frames or 0, counts) if finished else None)
     ended_ns = ledger.number("finished_ns", time.time_ns())
@@ -83,16 +82,10 @@ def report_source(
         detections=counts["objects"],
         wall_s=round(wall_s, 3),
         fps=round(published / wall_s, 2),
-        latency_p50_s=_rounded(latency.quantile_s(0.5)),
-        latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        codec=ledger.text("codec"),
-        width=ledger.number("width", 0),
-        height=ledger.number("height", 0),
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,
-        started=_at(ledger, "started_ns"),
-        finished=_at(ledger, "finished_ns"),
+        **_facts(ledger, tracked),
     )
 
 
@@ -101,7 +94,6 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
     ledger = Ledger(broker, source).read()
     tracked = broker.get_fields(keys.checkpoint(source))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "skipped", "objects")}
-    latency = LatencyHistogram(tracked.get("latency", b""))
     captured, published = ledger.number("captured", 0), counts["ok"] + counts["failed"] + counts["skipped"]
     error = ledger.text("state_error") or (None if captured else "it gave no frame")
     started_ns = ledger.number("started_ns", time.time_ns())
@@ -120,16 +112,23 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         detections=counts["objects"],
         wall_s=round(wall_s, 3),
         fps=round(counts["ok"] / wall_s, 2),
-        latency_p50_s=_rounded(latency.quantile_s(0.5)),
-        latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        codec=ledger.text("codec"),
-        width=ledger.number("width", 0),
-        height=ledger.number("height", 0),
         files=tuple(files),
         live=True,
-        started=_at(ledger, "started_ns"),
-        finished=_at(ledger, "finished_ns"),
+        **_facts(ledger, tracked),
     )
+
+
+def _facts(standing: Standing, tracked: Mapping[str, bytes]) -> dict[str, Any]:
+    latency = LatencyHistogram(tracked.get("latency", b""))
+    return {
+        "latency_p50_s": _rounded(latency.quantile_s(0.5)),
+        "latency_p95_s": _rounded(latency.quantile_s(0.95)),
+        "codec": standing.text("codec"),
+        "width": standing.number("width", 0),
+        "height": standing.number("height", 0),
+        "started": _at(standing, "started_ns"),
+        "finished": _at(standing, "finished_ns"),
+    }
 
 
 def _at(standing: Standing, field: str) -> str | None:

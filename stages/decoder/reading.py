@@ -71,6 +71,10 @@ class Reading:
             codec = self._codec.name
             raise SourceError(f"{self._place} has no frame that can be decoded ({codec}): convert or record it again")
 
+    def is_behind(self, number: int) -> None:
+        """Note which frame of the whole file was yielded last: it was not begun with the first."""
+        self._items = number + 1
+
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
             try:
