@@ -40,6 +40,20 @@ class FrameMeta:
         return self.roi or (0, 0, self.width, self.height)
 
 
+@dataclass(frozen=True, slots=True)
+class ZoneCount:
+    """What has been counted in one zone or at one line of a source, up to and with one frame."""
+
+    zone: str
+    """Its name."""
+    entered: int
+    """Objects that entered the zone, or crossed the line inwards, since the source began."""
+    left: int
+    """Objects that left the zone, or crossed the line outwards."""
+    inside: int | None = None
+    """Objects that are in the zone now; None of a line."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """Objects found in one frame, best first; or, with an error, the frame that could not be looked at."""
@@ -67,6 +81,8 @@ class Detections:
     """Wall clock when the engine had answered."""
     published_ns: int = 0
     """Wall clock when the tracker published it."""
+    zones: tuple[ZoneCount, ...] = ()
+    """Of each zone and line of the source what is counted so far; only where it has some, and the tracker has been."""
 
     def __len__(self) -> int:
         return len(self.class_id)
@@ -127,4 +143,42 @@ class EndOfSource:
     """Of a camera: seq of the last frame that somebody took to look at, -1 for none."""
 
 
-Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in front of a source: a track began, somebody entered a zone, a class appeared."""
+
+    id: str
+    """`<source>/<milliseconds>-<seq>-<number in the frame>`: the same after a crash, so that repeats can be told."""
+    kind: str
+    """`enter`, `exit`, `dwell`, `crossed`, `count`, `appeared`, `disappeared`, `track_started` or `track_ended`."""
+    source: str
+    epoch: int
+    seq: int
+    """The frame that showed it."""
+    pts_s: float
+    """Of that frame: seconds from the start of the recording's clock."""
+    timestamp_s: float | None = None
+    """Capture time of that frame in seconds since 1970 (UTC), if the source knows it."""
+    tracker_id: int | None = None
+    """Who, where it is about one object."""
+    class_id: int | None = None
+    class_name: str | None = None
+    confidence: float | None = None
+    """Of the detection; of a track's end the best that it had."""
+    xyxy: tuple[float, float, float, float] | None = None
+    """The object's box in that frame, pixels of the original; of a track's end its last one."""
+    zone: str | None = None
+    """Name of the zone or line; None: all of the picture."""
+    direction: str | None = None
+    """Of a line: `in` or `out`."""
+    value: float | None = None
+    """Seconds in the zone (`dwell`, `exit`); objects there (`count`); objects of the class (`appeared`)."""
+    duration_s: float | None = None
+    """Of a track's end: from its first to its last detection."""
+    path: tuple[tuple[float, float, float], ...] | None = None
+    """Of a track's end: `pts_s`, x and y (pixels) of the middle of the box's lower edge, thinned."""
+    snapshot: str | None = None
+    """Name of a JPEG in the folder of the outputs, if one is made."""
+
+
+Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event

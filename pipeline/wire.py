@@ -7,7 +7,7 @@ import msgpack
 import numpy as np
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
+from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn
 from pipeline.packing import (
     as_box,
     as_count,
@@ -20,6 +20,7 @@ from pipeline.packing import (
     pack_array,
     unpack_array,
 )
+from pipeline.wire_event import event_fields, read_event, read_zones, zone_fields
 
 VERSION: Final = 1
 _CLOCKS: Final = ("begun_ns", "inferred_ns", "published_ns")
@@ -33,7 +34,7 @@ def encode(message: Message) -> bytes:
     return packed
 
 
-def encode_public(message: Detections | EndOfSource | SourceState) -> bytes:
+def encode_public(message: Detections | EndOfSource | SourceState | Event) -> bytes:
     """Return the bytes of a public stream's entry: plain lists and maps that any msgpack reader takes."""
     if not isinstance(message, Detections):
         return encode(message)
@@ -46,6 +47,7 @@ def encode_public(message: Detections | EndOfSource | SourceState) -> bytes:
         **_gap_fields(message),
         **_clock_fields(message),
         "objects": objects,
+        **zone_fields(message),
     }
     packed: bytes = msgpack.packb(body)
     return packed
@@ -170,6 +172,7 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
         error=optional(as_text, fields["error"]),
         **_read_gap(fields),
         **_read_clocks(fields),
+        zones=read_zones(fields),
     )
 
 
@@ -210,6 +213,7 @@ _ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
     EndOfSource: ("end", _end_fields),
     Turn: ("turn", lambda _: {}),
     SourceState: ("state", _state_fields),
+    Event: ("event", event_fields),
 }
 _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "frame": _read_frame,
@@ -218,4 +222,5 @@ _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "end": _read_end,
     "turn": lambda _: Turn(),
     "state": _read_state,
+    "event": read_event,
 }

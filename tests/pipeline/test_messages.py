@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
+from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn, ZoneCount
 from pipeline.wire import decode, encode, encode_public
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
@@ -40,6 +40,27 @@ FRAMES = st.builds(
 ENDS = st.builds(EndOfSource, TEXTS, COUNTS, COUNTS, st.none() | TEXTS)
 OTHERS = st.builds(Turn) | st.builds(
     SourceState, TEXTS, COUNTS, TEXTS, COUNTS, st.none() | TEXTS, st.none() | TEXTS, *[COUNTS] * 5, SECONDS
+)
+
+CORNERS = st.tuples(SECONDS, SECONDS, SECONDS, SECONDS)
+EVENTS = st.builds(
+    Event,
+    *[TEXTS] * 3,
+    COUNTS,
+    COUNTS,
+    SECONDS,
+    timestamp_s=st.none() | SECONDS,
+    tracker_id=st.none() | COUNTS,
+    class_id=st.none() | st.integers(-(2**31), 2**31 - 1),
+    class_name=st.none() | TEXTS,
+    confidence=st.none() | SECONDS,
+    xyxy=st.none() | CORNERS,
+    zone=st.none() | TEXTS,
+    direction=st.none() | TEXTS,
+    value=st.none() | SECONDS,
+    duration_s=st.none() | SECONDS,
+    path=st.none() | st.lists(st.tuples(SECONDS, SECONDS, SECONDS), max_size=4).map(tuple),
+    snapshot=st.none() | TEXTS,
 )
 
 
@@ -117,8 +138,14 @@ def test_internal_messages_come_back_as_they_were(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
 
-@given(message=ENDS | detections())
-def test_public_messages_come_back_as_they_were(message: Detections | EndOfSource) -> None:
+@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS), max_size=3))
+def test_what_is_counted_in_zones_comes_back_as_it_was(zones: list[ZoneCount]) -> None:
+    message = replace(FOUND, zones=tuple(zones))
+    assert plain(decode(encode_public(message))) == plain(message)
+
+
+@given(message=ENDS | EVENTS | detections())
+def test_public_messages_come_back_as_they_were(message: Detections | EndOfSource | Event) -> None:
     assert plain(decode(encode_public(message))) == plain(message)
 
 
@@ -230,7 +257,7 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state"]))
+@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event"]))
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(
