@@ -7,7 +7,7 @@ import msgpack
 import numpy as np
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn
+from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, MinuteCounts, SourceState, Turn
 from pipeline.packing import (
     as_box,
     as_count,
@@ -20,7 +20,15 @@ from pipeline.packing import (
     pack_array,
     unpack_array,
 )
-from pipeline.wire_event import event_fields, read_event, read_zones, zone_fields
+from pipeline.wire_event import (
+    event_fields,
+    happened_fields,
+    minute_fields,
+    read_event,
+    read_happened,
+    read_minute,
+    read_zones,
+)
 
 VERSION: Final = 1
 _CLOCKS: Final = ("begun_ns", "inferred_ns", "published_ns")
@@ -34,7 +42,7 @@ def encode(message: Message) -> bytes:
     return packed
 
 
-def encode_public(message: Detections | EndOfSource | SourceState | Event) -> bytes:
+def encode_public(message: Detections | EndOfSource | SourceState | Event | MinuteCounts) -> bytes:
     """Return the bytes of a public stream's entry: plain lists and maps that any msgpack reader takes."""
     if not isinstance(message, Detections):
         return encode(message)
@@ -47,7 +55,7 @@ def encode_public(message: Detections | EndOfSource | SourceState | Event) -> by
         **_gap_fields(message),
         **_clock_fields(message),
         "objects": objects,
-        **zone_fields(message),
+        **happened_fields(message),
     }
     packed: bytes = msgpack.packb(body)
     return packed
@@ -173,11 +181,13 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
         **_read_gap(fields),
         **_read_clocks(fields),
         zones=read_zones(fields),
+        **read_happened(fields),
     )
 
 
 def _end_fields(end: EndOfSource) -> dict[str, Any]:
-    return {name: getattr(end, name) for name in EndOfSource.__slots__}
+    plain = {name: getattr(end, name) for name in ("source", "epoch", "frames", "error", "last")}
+    return plain | happened_fields(end)
 
 
 def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
@@ -187,6 +197,7 @@ def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
         frames=as_count(fields["frames"]),
         error=optional(as_text, fields["error"]),
         last=optional(as_integer, fields.get("last")),
+        **read_happened(fields),
     )
 
 
@@ -214,6 +225,7 @@ _ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
     Turn: ("turn", lambda _: {}),
     SourceState: ("state", _state_fields),
     Event: ("event", event_fields),
+    MinuteCounts: ("minute", minute_fields),
 }
 _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "frame": _read_frame,
@@ -223,4 +235,5 @@ _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "turn": lambda _: Turn(),
     "state": _read_state,
     "event": read_event,
+    "minute": read_minute,
 }

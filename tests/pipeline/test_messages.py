@@ -257,7 +257,10 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event"]))
+@given(
+    value=ANYTHING,
+    kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event", "minute"]),
+)
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(
