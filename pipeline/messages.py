@@ -182,3 +182,5 @@ class Event:
 
 
 Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event
+PublicMessage: TypeAlias = Detections | EndOfSource | SourceState | Event
+"""What other programs read."""
