@@ -219,3 +219,5 @@ class EndOfSource:
 
 
 Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event | MinuteCounts
+PublicMessage: TypeAlias = Detections | EndOfSource | SourceState | Event | MinuteCounts
+"""What other programs read."""

@@ -1,7 +1,6 @@
 """What leaves the tracker for one source: tracked, stamped, counted, each entry under an ID that grows."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -50,8 +49,7 @@ class Publication:
         meta = tracked.frame
         at_s = meta.pts_s if meta.timestamp_s is None else meta.timestamp_s
         self._entry_ms = max(self._entry_ms, int(at_s * 1000))  # Redis refuses IDs that go back
-        fields: dict[str, str | int] = {"v": 1, "source": meta.source, "seq": meta.seq, "n": len(tracked)}
-        self._append(transaction, meta.seq, encode_public(tracked), fields, retain)
+        self._append(transaction, tracked, meta.seq, f"{at_s:.6f}", retain)
         self.following = meta.seq + 1
         self._count(tracked)
 
@@ -61,8 +59,7 @@ class Publication:
 
     def put_end(self, transaction: Transaction, end: EndOfSource) -> None:
         """Publish the end, behind the last frame."""
-        fields: dict[str, str | int] = {"v": 1, "source": end.source, "seq": end.frames, "n": 0}
-        self._append(transaction, end.frames, encode_public(end), fields)
+        self._append(transaction, end, end.frames, f"{self._entry_ms / 1000:.6f}")
         self._ledger.write_in(transaction, {"ended": end.epoch, "frames": end.frames, "decoded": end.frames})
         self.ended = True
 
@@ -95,11 +92,14 @@ class Publication:
     def _append(
         self,
         transaction: Transaction,
+        message: Detections | EndOfSource,
         seq: int,
-        body: bytes,
-        fields: Mapping[str, str | int],
+        at_s: str,
         retain: int | None = None,
     ) -> None:
+        count = len(message) if isinstance(message, Detections) else 0
+        fields: dict[str, str | int] = {"v": 1, "source": self.source, "seq": seq, "ts": at_s, "n": count}
+        body = encode_public(message, self._settings.wire)
         transaction.publish(keys.detections(self.source), f"{self._entry_ms}-{seq}", body, fields, retain)
 
     def _count(self, found: Detections) -> None:

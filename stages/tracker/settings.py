@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from pipeline.settings import KernelSettings, Section
+from pipeline.wire import Wire
 
 if TYPE_CHECKING:
     from trackers import ByteTrackTracker
@@ -46,6 +47,8 @@ class TrackerSettings(Section):
     """None: no tracker numbers."""
     patience_s: float = Field(default=2.0, gt=0, le=60)
     """Of a camera: how long an answer is waited for when a later one is there. A recording's is waited for for ever."""
+    wire: Wire = "msgpack"
+    """How the bodies of public entries are written: `json` is twice as large, and read by anything."""
 
 
 class TrackerRoot(KernelSettings):

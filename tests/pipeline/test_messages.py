@@ -1,5 +1,6 @@
 """The wire: its golden bytes, round trips, and that no bytes do more harm than a MessageError."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
 from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn, ZoneCount
-from pipeline.wire import decode, encode, encode_public
+from pipeline.wire import decode, encode, encode_public, public_fields
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
 GOLDEN = Path(__file__).parents[1] / "data" / "messages"
@@ -118,6 +119,21 @@ def test_public_messages_have_their_golden_bytes(name: str) -> None:
 )
 def test_what_older_versions_sent_is_still_read(old: Path) -> None:
     assert plain(decode(old.read_bytes())) == plain((INTERNAL | PUBLIC)[old.stem])
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_messages_may_be_json_too(name: str) -> None:
+    body = encode_public(PUBLIC[name], "json")
+    assert json.loads(body) == msgpack.unpackb(encode_public(PUBLIC[name])) == public_fields(PUBLIC[name])
+    assert plain(decode(body)) == plain(PUBLIC[name])
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"{}", b'{"v": 1, "type": "end"}', b'{"v": 1, "type": "end", "epoch": NaN}', b"{\xff}"]
+)
+def test_json_that_is_no_message_is_a_message_error(body: bytes) -> None:
+    with pytest.raises(MessageError):
+        decode(body)
 
 
 def test_a_public_message_is_plain_maps_and_lists() -> None:
