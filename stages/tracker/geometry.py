@@ -18,6 +18,11 @@ def anchors(xyxy: NDArray[np.float64], anchor: Anchor) -> NDArray[np.float64]:
     return np.stack([(left + right) / 2, top + (bottom - top) * _DOWN[anchor]], axis=1)
 
 
+def rounded(points: Sequence[Point]) -> tuple[tuple[int, int], ...]:
+    """Return points in whole pixels."""
+    return tuple((round(x), round(y)) for x, y in points)
+
+
 class Area:
     """A polygon, or all of the picture."""
 

@@ -11,7 +11,6 @@ from pipeline.messages import Detections, EndOfSource
 from pipeline.metrics import LatencyHistogram
 from pipeline.wire import encode_public
 from stages.tracker.followed import Followed
-from stages.tracker.outlines import outlines
 from stages.tracker.settings import TrackerSettings
 from stages.tracker.telling import Telling
 from stages.tracker.watching import Happened
@@ -42,7 +41,6 @@ class Publication:
         self._counts = {name: int(saved.get(name, 0)) for name in _COUNTED}
         self._latency = LatencyHistogram(saved.get("latency", b""))
         self._followed = self._open(saved.get("tracks", b""))
-        self._outlined = False
 
     def put(
         self, transaction: Transaction, found: Detections, *, timed: bool = False, retain: int | None = None
@@ -55,7 +53,6 @@ class Publication:
         meta = tracked.frame
         at_s = meta.pts_s if meta.timestamp_s is None else meta.timestamp_s
         self._entry_ms = max(self._entry_ms, int(at_s * 1000))  # Redis refuses IDs that go back
-        self._outline(transaction)
         self._append(transaction, tracked, meta.seq, f"{at_s:.6f}", retain)
         self._telling.tell(transaction, Happened(tracked.events, tracked.minutes), self._entry_ms, meta.seq)
         self.following = meta.seq + 1
@@ -117,12 +114,6 @@ class Publication:
         fields: dict[str, str | int] = {"v": 1, "source": self.source, "seq": seq, "ts": at_s, "n": count}
         body = encode_public(message, self._settings.wire)
         transaction.publish(keys.detections(self.source), f"{self._entry_ms}-{seq}", body, fields, retain)
-
-    def _outline(self, transaction: Transaction) -> None:
-        """Say once where zones and lines are, for whoever draws them."""
-        if not self._outlined:
-            self._ledger.write_in(transaction, {"outlines": outlines(self.source, self._settings)})
-            self._outlined = True
 
     def _count(self, found: Detections) -> None:
         self._counts["failed" if found.error else "skipped" if found.skipped else "ok"] += 1

@@ -107,5 +107,6 @@ class Watching:
 
     def _time_ms(self, frame: FrameMeta) -> int:
         clock_s = frame.pts_s if frame.previous is None or frame.timestamp_s is None else frame.timestamp_s
-        self._at_ms = max(self._at_ms, round(clock_s * 1000))
+        # What is told again after a crash comes from lines, which have six digits.
+        self._at_ms = max(self._at_ms, round(round(clock_s, 6) * 1000))
         return self._at_ms

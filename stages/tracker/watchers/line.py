@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.messages import Event, ZoneCount
-from stages.tracker.geometry import Tripwire, anchors
+from stages.tracker.geometry import Tripwire, anchors, rounded
 from stages.tracker.places import LineSettings
 from stages.tracker.sight import Seen, Sight
 
@@ -21,7 +21,8 @@ class LineWatch:
     def __init__(self, settings: LineSettings, state: Mapping[str, Any] | None = None) -> None:
         self.settings, state = settings, state or {}
         self._hold_ms = round(settings.debounce_s * 1000)
-        self._wire: tuple[tuple[int, int], Tripwire] | None = None
+        self._size, self._points = (0, 0), settings.line
+        self._wire = Tripwire(settings.line)
         self._walkers: dict[int, list[Any]] = {int(key): walker for key, walker in state.get("walkers", {}).items()}
         """By number: x and y where it was for sure, which way it seems to have crossed since, and since when."""
         self._in, self._out = state.get("counts", (0, 0))
@@ -45,15 +46,16 @@ class LineWatch:
 
     def count(self) -> ZoneCount:
         """Return what is counted so far."""
-        return ZoneCount(self.settings.name, self._in, self._out)
+        return ZoneCount(self.settings.name, self._in, self._out, points=rounded(self._points))
 
     def _moves(self, sight: Sight, places: NDArray[np.float64]) -> NDArray[np.int64]:
         size = sight.frame.width, sight.frame.height
-        if self._wire is None or self._wire[0] != size:
-            self._wire = size, Tripwire(self.settings.pixels(self.settings.line, *size))
+        if self._size != size:
+            self._size, self._points = size, self.settings.pixels(self.settings.line, *size)
+            self._wire = Tripwire(self._points)
         known = [self._walkers.get(seen.tracker_id, place) for seen, place in zip(sight.here, places, strict=True)]
         before = np.array([place[:2] for place in known], np.float64).reshape(-1, 2)
-        return self._wire[1].crossings(before, places)
+        return self._wire.crossings(before, places)
 
     def _counts(self, seen: Seen) -> bool:
         return not self.settings.classes or seen.class_name in self.settings.classes

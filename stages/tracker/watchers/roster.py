@@ -7,7 +7,7 @@ from typing import Any, Final
 from pipeline.messages import Detections, Event
 from stages.tracker.sight import Seen, Sight
 
-_POINTS: Final = 32
+_POINTS: Final = 20
 """Of a path, at most; then every second one goes."""
 _STEP_SHARE: Final = 0.01
 """Of the picture's diagonal: what is nearer to the point before is none of its own."""
@@ -63,7 +63,7 @@ class Roster:
         track["votes"].setdefault(name, [0, class_id])[0] += 1
         track["best"] = max(track["best"], round(confidence, 4))
         track["last_ms"], track["box"] = at_ms, box
-        _extend(track, [round(pts_s, 3), round((box[0] + box[2]) / 2, 1), round(box[3], 1)])
+        _extend(track, [round(round(pts_s, 6), 3), round((box[0] + box[2]) / 2, 1), round(box[3], 1)])
         known = self._last(number)
         return Seen(number, known.class_id, known.class_name, round(confidence, 4), known.xyxy)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pipeline.messages import Event, ZoneCount
-from stages.tracker.geometry import Area, anchors
-from stages.tracker.places import ZoneSettings
+from stages.tracker.geometry import Area, anchors, rounded
+from stages.tracker.places import Point, ZoneSettings
 from stages.tracker.sight import Seen, Sight
 from stages.tracker.watchers.debounce import Debounced
 
@@ -20,7 +20,8 @@ class ZoneWatch:
     def __init__(self, settings: ZoneSettings, state: Mapping[str, Any] | None = None) -> None:
         self.settings, state = settings, state or {}
         self._hold_ms = round(settings.debounce_s * 1000)
-        self._area: tuple[tuple[int, int], Area] | None = None
+        self._size, self._area = (0, 0), Area(None)
+        self._corners: tuple[Point, ...] = ()
         members = state.get("members", {})
         self._members = {int(key): _Member(self._hold_ms, member) for key, member in members.items()}
         self._entered, self._left = state.get("counts", (0, 0))
@@ -52,7 +53,8 @@ class ZoneWatch:
 
     def count(self) -> ZoneCount:
         """Return what is counted so far."""
-        return ZoneCount(self.settings.name, self._entered, self._left, sum(self.classes().values()))
+        inside = sum(self.classes().values())
+        return ZoneCount(self.settings.name, self._entered, self._left, inside, rounded(self._corners))
 
     def classes(self) -> Counter[str]:
         """Return how many of which class are inside."""
@@ -60,10 +62,10 @@ class ZoneWatch:
 
     def _inside(self, sight: Sight) -> Any:
         size = sight.frame.width, sight.frame.height
-        if self._area is None or self._area[0] != size:
-            corners = self.settings.polygon
-            self._area = size, Area(None if corners is None else self.settings.pixels(corners, *size))
-        return self._area[1].holds(anchors(sight.xyxy, self.settings.anchor))
+        if self._size != size and self.settings.polygon is not None:
+            self._size, self._corners = size, self.settings.pixels(self.settings.polygon, *size)
+            self._area = Area(self._corners)
+        return self._area.holds(anchors(sight.xyxy, self.settings.anchor))
 
     def _follow(self, sight: Sight, seen: Seen, inside: bool) -> Iterator[Event]:
         member = self._members.get(seen.tracker_id)
