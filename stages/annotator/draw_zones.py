@@ -70,7 +70,7 @@ def _beside(points: NDArray[np.int32], *, closed: bool) -> NDArray[np.float64]:
     """Return where the label goes: at a zone's upper edge, at a line's first quarter."""
     if closed:
         return np.array([points[:, 0].mean(), points[:, 1].min()])
-    return points[0] * 0.75 + points[1] * 0.25
+    return np.asarray(points[0] * 0.75 + points[1] * 0.25, np.float64)
 
 
 def _label(image: NDArray[np.uint8], text: str, at: NDArray[Any], colour: Any) -> None:
