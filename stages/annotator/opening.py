@@ -1,6 +1,7 @@
 """Outputs opened, each where an earlier process has left it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from stages.annotator.writer import Writer
 class Recorded:
     """A recording that an earlier process has finished: there is nothing to write."""
 
-    position, hungry, finished = "0", False, True
+    position, hungry, finished, retells = "0", False, True, True
 
     def take(self, delivery: Delivery) -> None:
         """Take nothing."""
@@ -77,7 +78,12 @@ class Opening:
             self._recorded(source, found)  # a broker may have lost its memory meanwhile
 
         past = Past(journal, finishing.lines(source))
-        return Writer(self._broker, self._store, source, sinks, self._retain, past, record)
+        with ExitStack() as opened:  # a broker that dies now must not leave an output locked
+            for sink in sinks.values():
+                opened.callback(sink.close)
+            writer = Writer(self._broker, self._store, source, sinks, self._retain, past, record)
+            opened.pop_all()
+        return writer
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""
