@@ -24,6 +24,8 @@ SETTLED = "settled-names"
 """Set of the names of the recordings that are finished."""
 STATES = "sources"
 """Public stream of what becomes of cameras: one `SourceState` an entry."""
+EVENTS = "events"
+"""Public stream of what happened in front of all sources: one `Event` an entry."""
 
 REGISTRY = "registry"
 """Hash: which cameras there shall be, a `Wish` each."""
@@ -40,6 +42,16 @@ RUN = "run"
 def detections(source: str) -> str:
     """Return the public stream of a source: ordered, free of duplicates."""
     return f"detections:{source}"
+
+
+def events(source: str) -> str:
+    """Return the public stream of what happened in front of a source: ordered, free of duplicates."""
+    return f"events:{source}"
+
+
+def counts(source: str) -> str:
+    """Return the public stream of what was counted in front of a source, one `MinuteCounts` an entry."""
+    return f"counts:{source}"
 
 
 def ledger(source: str) -> str:

@@ -3,12 +3,12 @@
 .detstream/
 _run.json           what was asked for (written by the command)
 gate.tracks         the tracker's state after a frame that is durable, and the rate that it goes by
+gate.events.place   how far the files of events go
 gate.json           what became of the source, once it is finished
 gate.jsonl          the lines, where none are asked for as an output; removed at the end
 """
 
 import json
-import os
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stages.annotator.append_file import sync_folder, writing
+from stages.annotator.append_file import replace_file
 
 FOLDER: Final = ".detstream"
 _HEAD: Final = struct.Struct("<4sQd")
-_MAGIC: Final = b"dst2"
+_MAGIC: Final = b"dst3"  # 1 and 2 were without the rate, or without what is watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Journal:
         Raises:
             SinkError: it can't be written.
         """
-        _replace(self._tracks, _HEAD.pack(_MAGIC, kept.following, kept.fps) + kept.tracks)
+        replace_file(self._tracks, _HEAD.pack(_MAGIC, kept.following, kept.fps) + kept.tracks)
 
     def tracks(self) -> KeptTracks:
         """Return the kept state, `NO_TRACKS` if there is none."""
@@ -69,7 +69,7 @@ class Journal:
         Raises:
             SinkError: it can't be written.
         """
-        _replace(self._record, (json.dumps(record) + "\n").encode())
+        replace_file(self._record, (json.dumps(record) + "\n").encode())
         self._tracks.unlink(missing_ok=True)
 
     def record(self) -> dict[str, Any] | None:
@@ -78,15 +78,3 @@ class Journal:
             found = json.loads(self._record.read_text())
             return found if isinstance(found, dict) else None
         return None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)

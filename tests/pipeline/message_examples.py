@@ -5,7 +5,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
+from pipeline.messages import (
+    Detections,
+    EndOfSource,
+    Event,
+    FrameMeta,
+    Message,
+    MinuteCounts,
+    MinuteRow,
+    SourceState,
+    Turn,
+    ZoneCount,
+)
 
 FRAME: Final = FrameMeta(
     source="car-park",
@@ -41,12 +52,48 @@ INTERNAL: Final[dict[str, Message]] = {
     "state": SourceState("gate", 3, "failed", 5, "auth", "wrong user name or password", 2, 400, 7, 300, 80, 24.9),
     "end-early": EndOfSource("car-park", 2, 42, "the camera is gone"),
 }
-PUBLIC: Final[dict[str, Detections | EndOfSource]] = {
+CROSSED: Final = Event(
+    id="car-park/1700000000500-41-0",
+    kind="crossed",
+    source="car-park",
+    epoch=2,
+    seq=41,
+    pts_s=1.64,
+    timestamp_s=1_700_000_000.5,
+    tracker_id=7,
+    class_id=2,
+    class_name="car",
+    confidence=0.9,
+    xyxy=(10.5, 20.25, 110.0, 220.0),
+    zone="entrance",
+    direction="in",
+    snapshot="car-park.events/1700000000500-41-0.jpg",
+)
+ENDED: Final = replace(
+    CROSSED,
+    id="car-park/1700000000500-41-1",
+    kind="track_ended",
+    zone=None,
+    direction=None,
+    snapshot=None,
+    duration_s=1.5,
+    path=((0.14, 60.0, 220.0), (1.64, 60.25, 220.5)),
+)
+MINUTE: Final = MinuteCounts("car-park", 1_700_000_000.0, 750, (MinuteRow("yard", "car", 3, 1.25, 5, 2),))
+ZONES: Final = (ZoneCount("yard", 5, 2, 3, ((0, 0), (9, 0), (9, 900))), ZoneCount("all", 1, 0, 1))
+PUBLIC: Final[dict[str, Detections | EndOfSource | Event | MinuteCounts]] = {
     "published": FOUND,
     "published-none": replace(Detections.none(FRAME), published_ns=5),
     "published-failed": Detections.failed(FRAME, "the engine refused it"),
     "published-live": replace(FOUND, frame=replace(FRAME, previous=37), dropped_before=3),
+    "published-zones": replace(FOUND, zones=ZONES),
+    "published-events": replace(FOUND, events=(CROSSED, ENDED), minutes=(MINUTE,)),
+    "published-end-events": EndOfSource("car-park", 2, 42, events=(ENDED,), minutes=(MINUTE,)),
+    "minute": MINUTE,
     "published-end": EndOfSource("car-park", 2, 42),
+    "event-bare": Event("a/1-0-0", "count", "a", 0, 0, 0.0, value=3.0),
+    "event-crossed": CROSSED,
+    "event-track-ended": ENDED,
 }
 
 

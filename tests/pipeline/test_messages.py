@@ -1,5 +1,6 @@
 """The wire: its golden bytes, round trips, and that no bytes do more harm than a MessageError."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, FrameMeta, Message, SourceState, Turn
-from pipeline.wire import decode, encode, encode_public
+from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn, ZoneCount
+from pipeline.wire import decode, encode, encode_public, public_fields
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
 GOLDEN = Path(__file__).parents[1] / "data" / "messages"
@@ -40,6 +41,27 @@ FRAMES = st.builds(
 ENDS = st.builds(EndOfSource, TEXTS, COUNTS, COUNTS, st.none() | TEXTS)
 OTHERS = st.builds(Turn) | st.builds(
     SourceState, TEXTS, COUNTS, TEXTS, COUNTS, st.none() | TEXTS, st.none() | TEXTS, *[COUNTS] * 5, SECONDS
+)
+
+CORNERS = st.tuples(SECONDS, SECONDS, SECONDS, SECONDS)
+EVENTS = st.builds(
+    Event,
+    *[TEXTS] * 3,
+    COUNTS,
+    COUNTS,
+    SECONDS,
+    timestamp_s=st.none() | SECONDS,
+    tracker_id=st.none() | COUNTS,
+    class_id=st.none() | st.integers(-(2**31), 2**31 - 1),
+    class_name=st.none() | TEXTS,
+    confidence=st.none() | SECONDS,
+    xyxy=st.none() | CORNERS,
+    zone=st.none() | TEXTS,
+    direction=st.none() | TEXTS,
+    value=st.none() | SECONDS,
+    duration_s=st.none() | SECONDS,
+    path=st.none() | st.lists(st.tuples(SECONDS, SECONDS, SECONDS), max_size=4).map(tuple),
+    snapshot=st.none() | TEXTS,
 )
 
 
@@ -99,6 +121,21 @@ def test_what_older_versions_sent_is_still_read(old: Path) -> None:
     assert plain(decode(old.read_bytes())) == plain((INTERNAL | PUBLIC)[old.stem])
 
 
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_messages_may_be_json_too(name: str) -> None:
+    body = encode_public(PUBLIC[name], "json")
+    assert json.loads(body) == msgpack.unpackb(encode_public(PUBLIC[name])) == public_fields(PUBLIC[name])
+    assert plain(decode(body)) == plain(PUBLIC[name])
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"{}", b'{"v": 1, "type": "end"}', b'{"v": 1, "type": "end", "epoch": NaN}', b"{\xff}"]
+)
+def test_json_that_is_no_message_is_a_message_error(body: bytes) -> None:
+    with pytest.raises(MessageError):
+        decode(body)
+
+
 def test_a_public_message_is_plain_maps_and_lists() -> None:
     read = msgpack.unpackb(encode_public(FOUND))
     assert (read["v"], read["type"], read["source"], read["seq"]) == (1, "published", "car-park", 41)
@@ -117,8 +154,17 @@ def test_internal_messages_come_back_as_they_were(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
 
-@given(message=ENDS | detections())
-def test_public_messages_come_back_as_they_were(message: Detections | EndOfSource) -> None:
+POINTS = st.lists(st.tuples(COUNTS, COUNTS), max_size=4).map(tuple)
+
+
+@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS, POINTS), max_size=3))
+def test_what_is_counted_in_zones_comes_back_as_it_was(zones: list[ZoneCount]) -> None:
+    message = replace(FOUND, zones=tuple(zones))
+    assert plain(decode(encode_public(message))) == plain(message)
+
+
+@given(message=ENDS | EVENTS | detections())
+def test_public_messages_come_back_as_they_were(message: Detections | EndOfSource | Event) -> None:
     assert plain(decode(encode_public(message))) == plain(message)
 
 
@@ -230,7 +276,10 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state"]))
+@given(
+    value=ANYTHING,
+    kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event", "minute"]),
+)
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(
