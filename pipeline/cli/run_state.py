@@ -74,9 +74,7 @@ class RunState:
             self._go_on(asked, resume=resume)
             return
         if resume and not force and (self._output / MANIFEST).exists():
-            raise ConfigError(
-                f"{self._output} holds a run that is finished: nothing is left to do; --force starts over"
-            )
+            raise ConfigError(f"{self._output} holds a finished run: nothing is left to do; --force starts over")
         self._clear(outputs, force=force)
         self._write(asked)
 

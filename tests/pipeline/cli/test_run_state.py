@@ -76,7 +76,7 @@ def test_a_finished_run_has_nothing_left_to_go_on_with(tmp_path: Path) -> None:
     begin(tmp_path).finish()
     (tmp_path / "manifest.json").write_text("{}")
     said = refused(tmp_path, resume=True)
-    assert said == f"{tmp_path} holds a run that is finished: nothing is left to do; --force starts over"
+    assert said == f"{tmp_path} holds a finished run: nothing is left to do; --force starts over"
     begin(tmp_path, resume=True, force=True)
 
 
