@@ -68,7 +68,7 @@ def test_an_entry_says_what_is_in_it_without_being_unpacked(line: Line) -> None:
     line.send(*found, EndOfSource(SOURCE, 1, 3))
     fields = [entry["fields"] for entry in published(line.broker)]
     assert fields[2] == {"v": 1, "source": SOURCE, "seq": 2, "ts": "0.080000", "n": len(found[2])}
-    assert fields[3] == {"v": 1, "source": SOURCE, "seq": 3, "n": 0}
+    assert fields[3] == {"v": 1, "source": SOURCE, "seq": 3, "ts": "0.080000", "n": 0}
 
 
 def test_an_older_epoch_is_refused_and_a_newer_one_starts_over_with_what_was_early(line: Line) -> None:

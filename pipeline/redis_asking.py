@@ -1,0 +1,73 @@
+"""Redis asked for what other programs read: plain commands, for subscribers that block a thread or an event loop."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import structlog
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from pipeline.redis_connection import GONE, RedisConnection
+
+Call: TypeAlias = tuple[str | int | float | bytes, ...]
+LOG: Final = structlog.wrap_logger(  # a library's words belong into Python's own log, not onto stdout
+    logging.getLogger("detstream"), processors=[structlog.processors.KeyValueRenderer(key_order=["event"])]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Commands for one round trip."""
+
+    calls: tuple[Call, ...]
+    atomic: bool = False
+    """Whether nothing may happen between them."""
+
+
+class RedisAsker:
+    """Carries out commands as soon as there is a server to answer; one that was refused is answered by its error.
+
+    Raises:
+        BrokerUnreachableError: no server answered within `connect_timeout_s`, or it refused the password.
+        BrokerError: the URL is no Redis URL.
+    """
+
+    def __init__(self, url: str, connect_timeout_s: float) -> None:
+        self._connection = RedisConnection(url, connect_timeout_s, LOG)
+
+    def ask(self, ask: Ask) -> list[Any]:
+        """Return the answer to each command, an exception where it was refused.
+
+        Raises:
+            BrokerError: the connection is closed, or the server has shut us out.
+        """
+        return self._connection.call(lambda client: _answers(client, ask))
+
+    def close(self) -> None:
+        """Close the connection; whoever waits in another thread gets a BrokerError."""
+        self._connection.close()
+
+
+def _answers(client: Redis, ask: Ask) -> list[Any]:
+    if len(ask.calls) == 1:
+        return [_answer(client, ask.calls[0])]
+    with client.pipeline(transaction=ask.atomic) as pipeline:
+        for call in ask.calls:
+            pipeline.execute_command(*call)  # type: ignore[no-untyped-call]
+        return checked(pipeline.execute(raise_on_error=False))
+
+
+def _answer(client: Redis, call: Call) -> Any:
+    try:
+        return client.execute_command(*call)  # type: ignore[no-untyped-call]
+    except ResponseError as error:
+        return checked([error])[0]
+
+
+def checked(answers: list[Any]) -> list[Any]:
+    """Return answers as they are, unless one says that the server is not to be asked now."""
+    for answer in answers:
+        if isinstance(answer, GONE):
+            raise answer
+    return answers
