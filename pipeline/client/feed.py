@@ -12,8 +12,7 @@ from pipeline.client.items import Gap
 from pipeline.client.line import Handed, Line, open_line
 from pipeline.client.places import FIRST, until_ms
 from pipeline.client.wanted import Steps, Wanted
-from pipeline.messages import SourceState
-from pipeline.redis_asking import Ask
+from pipeline.redis_asking import Ask, Call
 
 BLOCK_MS: Final = 1000
 _AT_ONCE: Final = 64
@@ -88,7 +87,7 @@ class Feed:
         newest: dict[str, Handed] = {}
         for entry in entries_in(keys.STATES, rows):
             for item in Follower(keys.STATES).take(entry):
-                if isinstance(item, SourceState) and self._wanted.matches(item.source):
+                if self._wanted.tells(item):
                     newest.setdefault(item.source, Handed(entry, item))
         return list(newest.values())[::-1]
 
@@ -129,7 +128,7 @@ class Feed:
 
     def _look_forward(self) -> Steps[list[Handed]]:
         places = {line.stream: line.after for line in self._lines.values()}
-        call = ("XREAD", "COUNT", _AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
+        call: Call = ("XREAD", "COUNT", _AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
         (reply,) = yield Ask((call,))
         handed: list[Handed] = []
         for name, rows in reply or () if not isinstance(reply, Exception) else ():
@@ -147,9 +146,7 @@ class Feed:
         given = list(line.take(entry))
         if line.stream == keys.STATES:
             self._searched_s = 0.0  # a camera may be new
-            given = [
-                one for one in given if isinstance(one.item, SourceState) and self._wanted.matches(one.item.source)
-            ]
+            return [one for one in given if self._wanted.tells(one.item)]
         return given
 
     def _search(self) -> Steps[list[Handed]]:
@@ -159,7 +156,7 @@ class Feed:
         return (yield from self._join(new)) if new else []
 
     def _check_idle(self) -> Steps[list[Handed]]:
-        """Notice streams that are gone, or that were begun anew under smaller IDs, as a recording that is done again."""
+        """Notice streams that are gone, or that were begun anew under smaller IDs: a recording that is done again."""
         self._checked_s = now_s = time.monotonic()
         idle = [line for line in self._lines.values() if now_s - line.heard_s >= _IDLE_S and line.after != FIRST]
         infos = (yield Ask(tuple(("XINFO STREAM", line.stream) for line in idle))) if idle else []

@@ -97,14 +97,14 @@ class FrameDetections:
         return replace(self, detections=picked)
 
     def to_supervision(self) -> "sv.Detections":
-        """Return the same as `supervision.Detections`, names as `data["class_name"]`; `tracker_id` None if there is none."""
+        """Return the same as `supervision.Detections`, names as `data["class_name"]`; `tracker_id` None without tracks."""
         import supervision as sv
 
         found = self.detections
         tracks = found.tracker_id if len(found) and (found.tracker_id >= 0).any() else None
         names = np.array(found.class_name, dtype=np.str_)
-        data = {"class_name": names}
-        return sv.Detections(found.xyxy, None, found.confidence, found.class_id.astype(np.int64), tracks, data=data)
+        numbers = found.class_id.astype(np.int64)
+        return sv.Detections(found.xyxy, None, found.confidence, numbers, tracks, data={"class_name": names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Options(TypedDict, total=False):
     claim_after_s: float
     """What another consumer has held for longer is taken over; 60 unless given."""
     trimmed: Literal["tell", "raise"]
-    """What was removed before it was read: a `Gap` (with `messages=True`), or a TrimmedError, after which one goes on."""
+    """What was removed before it was read: a `Gap` (with `messages=True`), or an error, after which one goes on."""
     connect_timeout_s: float
     """How long a server is waited for at first; 8 unless given. One that goes away later is waited for for ever."""
 

@@ -63,7 +63,8 @@ def until_ms(until: Until, now: datetime) -> int | None:
 def _behind(entry_id: object) -> Place:
     if not isinstance(entry_id, str) or not _ID.fullmatch(entry_id):
         raise ConfigError(
-            f'start={entry_id!r}: give "latest", "earliest", a datetime, a negative timedelta, or an ID such as 1700000000000-41'
+            f'start={entry_id!r}: give "latest", "earliest", a datetime, a negative timedelta,'
+            " or an ID such as 1700000000000-41"
         )
     seq = entry_id.partition("-")[2]
     return Place(entry_id if seq else f"{entry_id}-0", int(seq) if seq else None)

@@ -18,7 +18,6 @@ from pipeline.client.line import Handed
 from pipeline.client.places import FIRST, place_in
 from pipeline.client.wanted import Steps, Wanted
 from pipeline.errors import ConfigError
-from pipeline.messages import SourceState
 from pipeline.redis_asking import Ask, Call
 
 _AT_ONCE: Final = 16
@@ -125,7 +124,7 @@ class Sharing:
         if not streams:
             return (yield from self._wait({}))
         places = tuple(("XINFO GROUPS", stream) for stream in streams)
-        read = ("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", _AT_ONCE, "STREAMS", *streams)
+        read: Call = ("XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", _AT_ONCE, "STREAMS", *streams)
         *infos, reply = yield Ask((*places, (*read, *(">" for _ in streams))), atomic=True)
         if isinstance(reply, Exception):  # the broker came back empty
             self._streams = []
@@ -144,17 +143,14 @@ class Sharing:
     def _wait(self, before: dict[str, str]) -> Steps[list[Handed]]:
         """Wait for something to be there, and take what is told of cameras: that is everybody's."""
         places = before | {keys.STATES: self._states_after}
-        call = ("XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
+        call: Call = ("XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
         (reply,) = yield Ask((call,))
         handed: list[Handed] = []
         for name, rows in reply or () if not isinstance(reply, Exception) else ():
             for entry in entries_in(name.decode(), rows if name.decode() == keys.STATES else ()):
                 self._states_after, self._searched_s = entry.id, 0.0
-                handed += [one for one in _taken(Follower(keys.STATES), entry) if self._tells(one)]
+                handed += [one for one in _taken(Follower(keys.STATES), entry) if self._wanted.tells(one.item)]
         return handed
-
-    def _tells(self, one: Handed) -> bool:
-        return isinstance(one.item, SourceState) and self._wanted.matches(one.item.source)
 
     def _again(self, stream: str, rows: Any) -> list[Handed]:
         entries = [entry for entry in entries_in(stream, rows) if (stream, entry.id) not in self._in_hand]

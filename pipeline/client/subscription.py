@@ -61,6 +61,7 @@ class Subscription(Generic[T]):
                 if (item := self._desk.pop()) is not None:
                     return item
             if self._desk.finished:
+                self.close()
                 raise StopIteration
             self._run(self._desk.fill())
 

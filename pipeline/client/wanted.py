@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 from pipeline import keys
 from pipeline.client.places import Start, Until
 from pipeline.errors import ConfigError
+from pipeline.messages import SourceState
 from pipeline.redis_asking import Ask
 
 T = TypeVar("T")
@@ -50,6 +51,10 @@ class Wanted:
     def matches(self, source: str) -> bool:
         """Return whether a source is wanted."""
         return source in self.names or any(fnmatchcase(source, pattern) for pattern in self.patterns)
+
+    def tells(self, item: object) -> bool:
+        """Return whether it is the state of a source that is wanted."""
+        return isinstance(item, SourceState) and self.matches(item.source)
 
     def found(self) -> Steps[list[str]]:
         """Return the streams that there are of sources that match a pattern."""
