@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipeline import keys
 from pipeline.client.follower import NO_SEQ, Entry, Follower, entries_in, place_of
 from pipeline.client.items import Gap
-from pipeline.client.line import Handed, Line, open_line
+from pipeline.client.line import BEFORE_THE_FIRST, Handed, Line, open_line
 from pipeline.client.places import FIRST, until_ms
 from pipeline.client.wanted import Steps, Wanted
 from pipeline.redis_asking import Ask, Call
@@ -74,6 +74,8 @@ class Feed:
             begin = "latest" if stream == keys.STATES and isinstance(start, Mapping) else start
             line, gone = open_line(stream, self._wanted.source(stream), begin, self._now, info)
             line.heard_s = time.monotonic()
+            if not first and stream != keys.STATES:
+                line.follower = Follower(line.follower.source, BEFORE_THE_FIRST)
             if line.upto and self._until_ms is not None:
                 line.upto = min(line.upto, f"{self._until_ms}-{NO_SEQ}", key=place_of)
             self._past |= line.upto is not None

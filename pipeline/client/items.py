@@ -97,7 +97,7 @@ class FrameDetections:
         return replace(self, detections=picked)
 
     def to_supervision(self) -> "sv.Detections":
-        """Return the same as `supervision.Detections`, names as `data["class_name"]`; `tracker_id` None without tracks."""
+        """Return the same as `supervision.Detections`, names as `data["class_name"]`; no tracks: `tracker_id` None."""
         import supervision as sv
 
         found = self.detections

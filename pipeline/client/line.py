@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.client.follower import Entry, Follower, body_in, last_seq, place_of
 from pipeline.client.items import Gap, Item
@@ -12,6 +12,8 @@ from pipeline.client.places import FIRST, Start, place_in
 from pipeline.errors import MessageError
 from pipeline.messages import Detections
 from pipeline.wire import decode
+
+BEFORE_THE_FIRST: Final = -1
 
 
 class Handed(NamedTuple):
@@ -52,7 +54,9 @@ def open_line(stream: str, source: str, start: Start, now: datetime, info: Any) 
     """
     place = place_in(source, start, now)
     if isinstance(info, Exception):
-        return Line(stream, Follower(source, place.seq), FIRST if place.since_ms else place.after or FIRST), []
+        # What does not exist yet has a first frame, of which a subscriber knows whether it was there in time.
+        after = FIRST if place.since_ms is not None else place.after or FIRST
+        return Line(stream, Follower(source, BEFORE_THE_FIRST if place.seq is None else place.seq), after), []
     newest = info["last-generated-id"].decode()
     if place.after is None:
         return Line(stream, Follower(source, _seq_of(info["last-entry"])), newest), []
