@@ -49,6 +49,11 @@ def events(source: str) -> str:
     return f"events:{source}"
 
 
+def counts(source: str) -> str:
+    """Return the public stream of what was counted in front of a source, one `MinuteCounts` an entry."""
+    return f"counts:{source}"
+
+
 def ledger(source: str) -> str:
     """Return the hash of a source's epoch, positions and counts."""
     return f"source:{source}"

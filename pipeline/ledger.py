@@ -148,5 +148,5 @@ class Ledger:
 
     def all_keys(self) -> list[str]:
         """Return all keys that belong to the source, to be deleted before it is done anew."""
-        named = (keys.checkpoint, keys.states, keys.detections, keys.events, keys.live)
+        named = (keys.checkpoint, keys.states, keys.detections, keys.events, keys.counts, keys.live)
         return [self._key, *(name(self.source) for name in named)]

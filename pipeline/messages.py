@@ -42,7 +42,7 @@ class FrameMeta:
 
 @dataclass(frozen=True, slots=True)
 class ZoneCount:
-    """What has been counted in one zone or at one line of a source, up to and with one frame."""
+    """One zone or line of a source, and what has been counted there up to and with one frame."""
 
     zone: str
     """Its name."""
@@ -52,6 +52,75 @@ class ZoneCount:
     """Objects that left the zone, or crossed the line outwards."""
     inside: int | None = None
     """Objects that are in the zone now; None of a line."""
+    points: tuple[tuple[int, int], ...] = ()
+    """Its corners, or the points of the line, pixels of the original frame; none: all of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in front of a source: a track began, somebody entered a zone, a class appeared."""
+
+    id: str
+    """Unique over all sources, and the same after a crash, so that repeats can be told."""
+    kind: str
+    """`enter`, `exit`, `dwell`, `crossed`, `count`, `appeared`, `disappeared`, `track_started` or `track_ended`."""
+    source: str
+    epoch: int
+    seq: int
+    """The frame that showed it."""
+    pts_s: float
+    """Of that frame: seconds from the start of the recording's clock."""
+    timestamp_s: float | None = None
+    """Capture time of that frame in seconds since 1970 (UTC), if the source knows it."""
+    tracker_id: int | None = None
+    """Who, where it is about one object."""
+    class_id: int | None = None
+    class_name: str | None = None
+    confidence: float | None = None
+    """Of the detection; of a track's end the best that it had."""
+    xyxy: tuple[float, float, float, float] | None = None
+    """The object's box in that frame, pixels of the original; of a track's end its last one."""
+    zone: str | None = None
+    """Name of the zone or line; None: all of the picture."""
+    direction: str | None = None
+    """Of a line: `in` or `out`."""
+    value: float | None = None
+    """Seconds in the zone (`dwell`, `exit`); objects there (`count`); objects of the class (`appeared`)."""
+    duration_s: float | None = None
+    """Of a track's end: from its first to its last detection."""
+    path: tuple[tuple[float, float, float], ...] | None = None
+    """Of a track's end: `pts_s`, x and y (pixels) of the middle of the box's lower edge, thinned."""
+    snapshot: str | None = None
+    """Name of a JPEG in the folder of the outputs, if one is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteRow:
+    """Objects of one class in one place in one minute."""
+
+    zone: str | None
+    """Name of the zone or line; None: all of the picture."""
+    class_name: str
+    most: int
+    """At the same time; of a line 0."""
+    mean: float
+    """Over the frames that were looked at; of a line 0."""
+    entered: int
+    """Objects that entered the zone, crossed the line inwards, or, in the picture, whose track began."""
+    left: int
+    """Objects that left the zone, crossed the line outwards, or, in the picture, whose track ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteCounts:
+    """What was in front of a source in one minute."""
+
+    source: str
+    start_s: float
+    """Of the minute: seconds since 1970 for a camera, from the start of the recording for a recording."""
+    frames: int
+    """That were looked at."""
+    rows: tuple[MinuteRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +151,11 @@ class Detections:
     published_ns: int = 0
     """Wall clock when the tracker published it."""
     zones: tuple[ZoneCount, ...] = ()
-    """Of each zone and line of the source what is counted so far; only where it has some, and the tracker has been."""
+    """Of each zone and line of the source what is counted so far; this and the following only behind the tracker."""
+    events: tuple[Event, ...] = ()
+    """What this frame showed."""
+    minutes: tuple[MinuteCounts, ...] = ()
+    """Minutes that were over with this frame."""
 
     def __len__(self) -> int:
         return len(self.class_id)
@@ -141,46 +214,12 @@ class EndOfSource:
     error: str | None = None
     last: int | None = None
     """Of a camera: seq of the last frame that somebody took to look at, -1 for none."""
+    events: tuple[Event, ...] = ()
+    """What the end brought with it: tracks that ended."""
+    minutes: tuple[MinuteCounts, ...] = ()
+    """The minute that was not over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened in front of a source: a track began, somebody entered a zone, a class appeared."""
-
-    id: str
-    """`<source>/<milliseconds>-<seq>-<number in the frame>`: the same after a crash, so that repeats can be told."""
-    kind: str
-    """`enter`, `exit`, `dwell`, `crossed`, `count`, `appeared`, `disappeared`, `track_started` or `track_ended`."""
-    source: str
-    epoch: int
-    seq: int
-    """The frame that showed it."""
-    pts_s: float
-    """Of that frame: seconds from the start of the recording's clock."""
-    timestamp_s: float | None = None
-    """Capture time of that frame in seconds since 1970 (UTC), if the source knows it."""
-    tracker_id: int | None = None
-    """Who, where it is about one object."""
-    class_id: int | None = None
-    class_name: str | None = None
-    confidence: float | None = None
-    """Of the detection; of a track's end the best that it had."""
-    xyxy: tuple[float, float, float, float] | None = None
-    """The object's box in that frame, pixels of the original; of a track's end its last one."""
-    zone: str | None = None
-    """Name of the zone or line; None: all of the picture."""
-    direction: str | None = None
-    """Of a line: `in` or `out`."""
-    value: float | None = None
-    """Seconds in the zone (`dwell`, `exit`); objects there (`count`); objects of the class (`appeared`)."""
-    duration_s: float | None = None
-    """Of a track's end: from its first to its last detection."""
-    path: tuple[tuple[float, float, float], ...] | None = None
-    """Of a track's end: `pts_s`, x and y (pixels) of the middle of the box's lower edge, thinned."""
-    snapshot: str | None = None
-    """Name of a JPEG in the folder of the outputs, if one is made."""
-
-
-Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event
-PublicMessage: TypeAlias = Detections | EndOfSource | SourceState | Event
+Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event | MinuteCounts
+PublicMessage: TypeAlias = Detections | EndOfSource | SourceState | Event | MinuteCounts
 """What other programs read."""

@@ -7,8 +7,19 @@ from typing import Any, Final, Literal, TypeAlias
 import msgpack
 import numpy as np
 
+from pipeline import wire_event, wire_source
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, PublicMessage, SourceState, Turn
+from pipeline.messages import (
+    Detections,
+    EndOfSource,
+    Event,
+    FrameMeta,
+    Message,
+    MinuteCounts,
+    PublicMessage,
+    SourceState,
+    Turn,
+)
 from pipeline.packing import (
     as_box,
     as_count,
@@ -21,7 +32,6 @@ from pipeline.packing import (
     pack_array,
     unpack_array,
 )
-from pipeline.wire_event import event_fields, read_event, read_zones, zone_fields
 
 VERSION: Final = 1
 Wire: TypeAlias = Literal["msgpack", "json"]
@@ -164,7 +174,7 @@ def _published_fields(found: Detections) -> dict[str, Any]:
         **_gap_fields(found),
         **_clock_fields(found),
         "objects": [dict(zip(_OBJECT_FIELDS, row, strict=True)) for row in _rows(found)],
-        **zone_fields(found),
+        **wire_event.happened_fields(found),
     }
 
 
@@ -191,55 +201,27 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
         error=optional(as_text, fields["error"]),
         **_read_gap(fields),
         **_read_clocks(fields),
-        zones=read_zones(fields),
-    )
-
-
-def _end_fields(end: EndOfSource) -> dict[str, Any]:
-    return {name: getattr(end, name) for name in EndOfSource.__slots__}
-
-
-def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
-    return EndOfSource(
-        source=as_text(fields["source"]),
-        epoch=as_count(fields["epoch"]),
-        frames=as_count(fields["frames"]),
-        error=optional(as_text, fields["error"]),
-        last=optional(as_integer, fields.get("last")),
-    )
-
-
-def _state_fields(state: SourceState) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in SourceState.__slots__}
-
-
-def _read_state(fields: Mapping[str, Any]) -> SourceState:
-    return SourceState(
-        source=as_text(fields["source"]),
-        epoch=as_count(fields["epoch"]),
-        state=as_text(fields["state"]),
-        since_ns=as_count(fields["since_ns"]),
-        code=optional(as_text, fields["code"]),
-        error=optional(as_text, fields["error"]),
-        fps=as_number(fields["fps"]),
-        **{name: as_count(fields[name]) for name in ("reconnects", "captured", "corrupt", "offered", "skipped")},
+        zones=wire_event.read_zones(fields),
+        **wire_event.read_happened(fields),
     )
 
 
 _ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
     FrameMeta: ("frame", _frame_fields),
     Detections: ("detections", _detections_fields),
-    EndOfSource: ("end", _end_fields),
+    EndOfSource: ("end", wire_source.end_fields),
     Turn: ("turn", lambda _: {}),
-    SourceState: ("state", _state_fields),
-    Event: ("event", event_fields),
+    SourceState: ("state", wire_source.state_fields),
+    Event: ("event", wire_event.event_fields),
+    MinuteCounts: ("minute", wire_event.minute_fields),
 }
 _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "frame": _read_frame,
     "detections": _read_detections,
     "published": _read_published,
-    "end": _read_end,
+    "end": wire_source.read_end,
     "turn": lambda _: Turn(),
-    "state": _read_state,
-    "event": read_event,
+    "state": wire_source.read_state,
+    "event": wire_event.read_event,
+    "minute": wire_event.read_minute,
 }

@@ -1,10 +1,10 @@
-"""Events and what is counted in zones as plain maps, and back."""
+"""What a tracker adds to what was found, as plain maps, and back: events, and what is counted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from pipeline.messages import Detections, Event, ZoneCount
+from pipeline.messages import Detections, EndOfSource, Event, MinuteCounts, MinuteRow, ZoneCount
 from pipeline.packing import as_count, as_integer, as_number, as_numbers, as_text, optional
 
 _TEXTS: Final = ("class_name", "zone", "direction", "snapshot")
@@ -42,10 +42,44 @@ def read_event(plain: Mapping[str, Any]) -> Event:
     )
 
 
-def zone_fields(found: Detections) -> dict[str, Any]:
-    """Return what was counted in the source's zones, nothing where it has none."""
-    rows = [{field.name: getattr(count, field.name) for field in fields(ZoneCount)} for count in found.zones]
-    return {"zones": rows} if rows else {}
+def minute_fields(counts: MinuteCounts) -> dict[str, Any]:
+    """Return what is in a minute's counts."""
+    rows = [_plain(row) for row in counts.rows]
+    return {"source": counts.source, "start_s": counts.start_s, "frames": counts.frames, "rows": rows}
+
+
+def read_minute(plain: Mapping[str, Any]) -> MinuteCounts:
+    """Return the counts in a map.
+
+    Raises:
+        MessageError: a value is of another kind.
+        KeyError: something is missing.
+    """
+    rows = tuple(_minute_row(row) for row in plain["rows"])
+    return MinuteCounts(as_text(plain["source"]), as_number(plain["start_s"]), as_count(plain["frames"]), rows)
+
+
+def happened_fields(message: Detections | EndOfSource) -> dict[str, Any]:
+    """Return what the tracker added, without what there is nothing of."""
+    found = {
+        "zones": [_plain(count) for count in message.zones] if isinstance(message, Detections) else [],
+        "events": [event_fields(event) for event in message.events],
+        "minutes": [minute_fields(counts) for counts in message.minutes],
+    }
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def read_happened(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the events and minutes in a map.
+
+    Raises:
+        MessageError: a value is of another kind.
+        KeyError: something is missing.
+    """
+    return {
+        "events": tuple(read_event(event) for event in plain.get("events", ())),
+        "minutes": tuple(read_minute(counts) for counts in plain.get("minutes", ())),
+    }
 
 
 def read_zones(plain: Mapping[str, Any]) -> tuple[ZoneCount, ...]:
@@ -58,9 +92,24 @@ def read_zones(plain: Mapping[str, Any]) -> tuple[ZoneCount, ...]:
     return tuple(_zone_count(row) for row in plain.get("zones", ()))
 
 
+def _plain(row: ZoneCount | MinuteRow) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def _minute_row(row: Mapping[str, Any]) -> MinuteRow:
+    zone, counted = optional(as_text, row["zone"]), (as_count(row["entered"]), as_count(row["left"]))
+    return MinuteRow(zone, as_text(row["class_name"]), as_count(row["most"]), as_number(row["mean"]), *counted)
+
+
 def _zone_count(row: Mapping[str, Any]) -> ZoneCount:
     inside = optional(as_count, row["inside"])
-    return ZoneCount(as_text(row["zone"]), as_count(row["entered"]), as_count(row["left"]), inside)
+    points = tuple(_as_point(point) for point in row.get("points", ()))
+    return ZoneCount(as_text(row["zone"]), as_count(row["entered"]), as_count(row["left"]), inside, points)
+
+
+def _as_point(value: Any) -> tuple[int, int]:
+    x, y = (as_integer(number) for number in value)
+    return x, y
 
 
 def _as_corners(value: Any) -> tuple[float, float, float, float]:

@@ -5,7 +5,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn, ZoneCount
+from pipeline.messages import (
+    Detections,
+    EndOfSource,
+    Event,
+    FrameMeta,
+    Message,
+    MinuteCounts,
+    MinuteRow,
+    SourceState,
+    Turn,
+    ZoneCount,
+)
 
 FRAME: Final = FrameMeta(
     source="car-park",
@@ -68,12 +79,17 @@ ENDED: Final = replace(
     duration_s=1.5,
     path=((0.14, 60.0, 220.0), (1.64, 60.25, 220.5)),
 )
-PUBLIC: Final[dict[str, Detections | EndOfSource | Event]] = {
+MINUTE: Final = MinuteCounts("car-park", 1_700_000_000.0, 750, (MinuteRow("yard", "car", 3, 1.25, 5, 2),))
+ZONES: Final = (ZoneCount("yard", 5, 2, 3, ((0, 0), (9, 0), (9, 900))), ZoneCount("all", 1, 0, 1))
+PUBLIC: Final[dict[str, Detections | EndOfSource | Event | MinuteCounts]] = {
     "published": FOUND,
     "published-none": replace(Detections.none(FRAME), published_ns=5),
     "published-failed": Detections.failed(FRAME, "the engine refused it"),
     "published-live": replace(FOUND, frame=replace(FRAME, previous=37), dropped_before=3),
-    "published-zones": replace(FOUND, zones=(ZoneCount("yard", 5, 2, 3), ZoneCount("entrance", 1, 0))),
+    "published-zones": replace(FOUND, zones=ZONES),
+    "published-events": replace(FOUND, events=(CROSSED, ENDED), minutes=(MINUTE,)),
+    "published-end-events": EndOfSource("car-park", 2, 42, events=(ENDED,), minutes=(MINUTE,)),
+    "minute": MINUTE,
     "published-end": EndOfSource("car-park", 2, 42),
     "event-bare": Event("a/1-0-0", "count", "a", 0, 0, 0.0, value=3.0),
     "event-crossed": CROSSED,

@@ -154,7 +154,10 @@ def test_internal_messages_come_back_as_they_were(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
 
-@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS), max_size=3))
+POINTS = st.lists(st.tuples(COUNTS, COUNTS), max_size=4).map(tuple)
+
+
+@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS, POINTS), max_size=3))
 def test_what_is_counted_in_zones_comes_back_as_it_was(zones: list[ZoneCount]) -> None:
     message = replace(FOUND, zones=tuple(zones))
     assert plain(decode(encode_public(message))) == plain(message)
@@ -273,7 +276,10 @@ def test_arbitrary_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
     survives(data)
 
 
-@given(value=ANYTHING, kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event"]))
+@given(
+    value=ANYTHING,
+    kind=st.sampled_from(["frame", "detections", "published", "end", "turn", "state", "event", "minute"]),
+)
 def test_arbitrary_structures_are_a_message_or_a_message_error(value: Any, kind: str) -> None:
     survives(_pack(value))
     survives(

@@ -56,7 +56,7 @@ def line() -> Line:
 
 
 def test_bodies_are_json_where_that_is_asked_for() -> None:
-    line = Line(TrackerSettings(wire="json"))
+    line = Line(TrackerSettings(tracking=None, wire="json"))
     line.send(*scene(1, 3), EndOfSource(SOURCE, 1, 3))
     bodies = line.broker.bodies(keys.detections(SOURCE))
     assert [json.loads(body)["type"] for body in bodies] == ["published"] * 3 + ["end"]
