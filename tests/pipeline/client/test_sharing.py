@@ -25,13 +25,13 @@ class Group:
         self.url, self._open = url, ExitStack()
 
     def joined(self, consumer: str, **options: Any) -> Subscription[Any]:
-        options = {"sources": "gate", "start": "earliest", "claim_after_s": 60.0} | options
-        member = subscribe(self.url, group="billing", consumer=consumer, **options)
+        defaults: dict[str, Any] = {"sources": "gate", "start": "earliest", "claim_after_s": 60.0}
+        member: Subscription[Any] = subscribe(self.url, group="billing", consumer=consumer, **(defaults | options))
         return self._open.enter_context(member)
 
     def pending(self, stream: str = STREAM) -> int:
         with Redis.from_url(self.url) as client:
-            return int(client.xpending(stream, "billing")["pending"])  # type: ignore[index]
+            return int(client.xpending(stream, "billing")["pending"])
 
     def close(self) -> None:
         self._open.close()
