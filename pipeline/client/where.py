@@ -8,6 +8,7 @@ track) makes any comparison but `==` and `!=` false.
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from pipeline.errors import ConfigError

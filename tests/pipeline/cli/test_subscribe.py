@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.cli import subscribing
 from pipeline.cli.main import app
 from pipeline.cli.times import instant
 from pipeline.embedded_broker import EmbeddedBroker
@@ -109,8 +108,8 @@ def test_events_are_printed_in_every_form(broker: RedisBroker, form: str) -> Non
 
 def test_history_is_replayed_as_fast_as_it_was_or_faster(broker: RedisBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(subscribing.time, "sleep", waits.append)
-    monkeypatch.setattr(subscribing.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr("pipeline.cli.subscribing.time.sleep", waits.append)
+    monkeypatch.setattr("pipeline.cli.subscribing.time.monotonic", lambda: 100.0)
     publish(broker, frame("gate", 0), frame("gate", 10, dropped_before=9), frame("gate", 30, dropped_before=19))
     assert len(objects("--speed", "2x")) == 3
     assert waits == pytest.approx([0.0, 0.5, 1.5])

@@ -1,8 +1,9 @@
 """Public streams as the tracker writes them, without one."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from pipeline import keys
 from pipeline.broker import CHOSEN_BY_THE_BROKER, Broker
 from pipeline.client.items import Item
 from pipeline.client.subscription import Subscription
-from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, PublicMessage, SourceState
+from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, SourceState
 from pipeline.wire import Wire, encode_public
 
+_Published: TypeAlias = Detections | EndOfSource | Event | SourceState
 NOW_S: Final = 1_700_000_000.0
 
 
@@ -48,7 +50,7 @@ def event(source: str, seq: int, kind: str = "crossed") -> Event:
     return Event(f"{source}/{seq}-0", kind, source, 1, seq, seq / 10, NOW_S + seq / 10, 4, 2, "car", zone="door")
 
 
-def publish(broker: Broker, *messages: PublicMessage, wire: Wire = "msgpack", retain: int | None = None) -> None:
+def publish(broker: Broker, *messages: _Published, wire: Wire = "msgpack", retain: int | None = None) -> None:
     """Put messages into their streams."""
     for message in messages:
         with broker.transaction() as transaction:
@@ -57,11 +59,11 @@ def publish(broker: Broker, *messages: PublicMessage, wire: Wire = "msgpack", re
                 transaction.publish(stream, entry_id, body, {"v": 1, "source": _source(message)}, retain)
 
 
-def _source(message: PublicMessage) -> str:
+def _source(message: _Published) -> str:
     return message.frame.source if isinstance(message, Detections) else message.source
 
 
-def _places(message: PublicMessage) -> list[tuple[str, str]]:
+def _places(message: _Published) -> list[tuple[str, str]]:
     if isinstance(message, SourceState):
         return [(keys.STATES, CHOSEN_BY_THE_BROKER)]
     if isinstance(message, Event):
@@ -78,5 +80,5 @@ def first(subscription: Subscription[Any], count: int) -> list[Item]:
     return list(islice(subscription, count))
 
 
-def seqs(items: list[Any]) -> list[tuple[str, int]]:
+def seqs(items: Iterable[Any]) -> list[tuple[str, int]]:
     return [(item.source, item.seq) for item in items]
