@@ -56,11 +56,15 @@ def publish(broker: Broker, *messages: _Published, wire: Wire = "msgpack", retai
         with broker.transaction() as transaction:
             body = encode_public(message, wire)
             for stream, entry_id in _places(message):
-                transaction.publish(stream, entry_id, body, {"v": 1, "source": _source(message)}, retain)
+                transaction.publish(stream, entry_id, body, _fields(message), retain)
 
 
-def _source(message: _Published) -> str:
-    return message.frame.source if isinstance(message, Detections) else message.source
+def _fields(message: _Published) -> dict[str, str | int]:
+    if isinstance(message, Detections):
+        at_s = message.frame.pts_s if message.frame.timestamp_s is None else message.frame.timestamp_s
+        same: dict[str, str | int] = {"v": 1, "source": message.frame.source, "seq": message.frame.seq}
+        return same | {"ts": f"{at_s:.6f}", "n": len(message)}
+    return {"v": 1, "source": message.source}
 
 
 def _places(message: _Published) -> list[tuple[str, str]]:
