@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from detstream.nas import NAS
     from detstream.result import Result
     from pipeline.client.asynchronous import AsyncSubscription, subscribe_async
+    from pipeline.client.exports import to_coco, to_cvat, to_fiftyone
     from pipeline.client.items import FrameDetections, FrameFailed, FrameSkipped, Gap, SourceEnd
     from pipeline.client.subscription import Subscription, subscribe
     from pipeline.errors import DetstreamError, TrimmedError
@@ -34,12 +35,16 @@ __all__ = [
     "__version__",
     "subscribe",
     "subscribe_async",
+    "to_coco",
+    "to_cvat",
+    "to_fiftyone",
 ]
 
 _PLACES: Final = {
     "detstream.nas": ("NAS",),
     "detstream.result": ("Result",),
     "pipeline.client.asynchronous": ("AsyncSubscription", "subscribe_async"),
+    "pipeline.client.exports": ("to_coco", "to_cvat", "to_fiftyone"),
     "pipeline.client.items": ("FrameDetections", "FrameFailed", "FrameSkipped", "Gap", "SourceEnd"),
     "pipeline.client.subscription": ("Subscription", "subscribe"),
     "pipeline.errors": ("DetstreamError", "TrimmedError"),
