@@ -16,9 +16,9 @@ from pipeline.messages import EndOfSource
 from pipeline.redis_broker import RedisBroker
 from pipeline.wire import Wire
 from tests.conftest import missing
+from tests.examples.conftest import CONSUMERS
 from tests.pipeline.client.publishing import NOW_S, frame, publish
 
-CONSUMERS: Final = Path(__file__).parents[2] / "examples" / "consumers"
 PRINTED: Final = [
     "1700000000.000000 #0 car:None dog:1",
     "1700000000.100000 #1 the engine refused it",
@@ -43,22 +43,6 @@ def url(request: pytest.FixtureRequest, valkey: EmbeddedBroker, broker: RedisBro
     failed, none = frame("gate", 1, error="the engine refused it", classes=()), frame("gate", 2, classes=())
     publish(broker, frame("gate", 0), failed, none, EndOfSource("gate", 1, 3), wire=wire)
     return valkey.url
-
-
-@pytest.fixture(scope="session")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Node.js consumer with the packages that it names, which npm keeps in its cache."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        missing("no Node.js: apt-get install nodejs npm")
-    folder = tmp_path_factory.mktemp("consumers")
-    for name in ("follow.mjs", "package.json"):
-        shutil.copy(CONSUMERS / name, folder)
-    command = [npm, "install", "--prefer-offline", "--no-audit", "--no-fund", "--silent"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    if ended.returncode:
-        missing(f"npm can't install the packages of the Node.js consumer: {ended.stderr.strip()[-200:]}")
-    return folder
 
 
 def test_python_reads_without_detstream(url: str) -> None:
