@@ -8,9 +8,10 @@ import structlog
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from pipeline.redis_connection import GONE, RedisConnection
+from pipeline.redis_connection import RedisConnection
 
 Call: TypeAlias = tuple[str | int | float | bytes, ...]
+_NO_TROUBLE: Final = ("no such key", "NOGROUP", "BUSYGROUP")
 LOG: Final = structlog.wrap_logger(  # a library's words belong into Python's own log, not onto stdout
     logging.getLogger("detstream"), processors=[structlog.processors.KeyValueRenderer(key_order=["event"])]
 )
@@ -26,7 +27,9 @@ class Ask:
 
 
 class RedisAsker:
-    """Carries out commands as soon as there is a server to answer; one that was refused is answered by its error.
+    """Carries out commands as soon as there is a server to answer.
+
+    A stream or group that is missing, or a group that is there, is an exception among the answers.
 
     Raises:
         BrokerUnreachableError: no server answered within `connect_timeout_s`, or it refused the password.
@@ -37,10 +40,10 @@ class RedisAsker:
         self._connection = RedisConnection(url, connect_timeout_s, LOG)
 
     def ask(self, ask: Ask) -> list[Any]:
-        """Return the answer to each command, an exception where it was refused.
+        """Return the answer to each command.
 
         Raises:
-            BrokerError: the connection is closed, or the server has shut us out.
+            BrokerError: the connection is closed, or the server refused a command, or has shut us out.
         """
         return self._connection.call(lambda client: _answers(client, ask))
 
@@ -66,8 +69,8 @@ def _answer(client: Redis, call: Call) -> Any:
 
 
 def checked(answers: list[Any]) -> list[Any]:
-    """Return answers as they are, unless one says that the server is not to be asked now."""
+    """Return answers, unless one is an error that says more than that a stream or a group is there or not."""
     for answer in answers:
-        if isinstance(answer, GONE):
+        if isinstance(answer, Exception) and not any(word in str(answer) for word in _NO_TROUBLE):
             raise answer
     return answers

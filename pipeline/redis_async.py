@@ -16,7 +16,7 @@ from pipeline.redis_connection import GONE, SHUT_OUT, SILENCE_S, delay_s, masked
 
 
 class AsyncRedisAsker:
-    """Carries out commands as soon as there is a server to answer; one that was refused is answered by its error.
+    """Carries out commands as soon as there is a server to answer.
 
     Raises:
         BrokerError: the URL is no Redis URL.
@@ -38,11 +38,11 @@ class AsyncRedisAsker:
         self._connected = False
 
     async def ask(self, ask: Ask) -> list[Any]:
-        """Return the answer to each command, an exception where it was refused.
+        """Return the answer to each command.
 
         Raises:
             BrokerUnreachableError: the first command was not answered within the connect time.
-            BrokerError: the server has shut us out.
+            BrokerError: the server refused a command, or has shut us out.
         """
         attempt, began_s = 0, time.monotonic()
         while True:

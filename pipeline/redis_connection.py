@@ -71,6 +71,9 @@ class RedisConnection:
                 lost = isinstance(error, LOST)
             except refused.RedisError as error:
                 raise BrokerError(f"the broker at {self.url} refused a command: {error}") from error
+            except (TypeError, ValueError, AttributeError):
+                self._refuse_if_closed()  # redis-py stumbles over a socket that another thread has closed
+                raise
             else:
                 self._note_back()
                 return answer

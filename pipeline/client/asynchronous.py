@@ -72,7 +72,11 @@ class AsyncSubscription(Generic[T]):
     async def _open(self) -> None:
         if not self._opened:
             self._opened = True
-            await self._run(self._desk.open())
+            try:
+                await self._run(self._desk.open())
+            except BaseException:
+                await self.close()
+                raise
 
     async def _run(self, steps: Steps[None]) -> None:
         answers: Any = None

@@ -133,7 +133,7 @@ class Feed:
         call: Call = ("XREAD", "COUNT", _AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
         (reply,) = yield Ask((call,))
         handed: list[Handed] = []
-        for name, rows in reply or () if not isinstance(reply, Exception) else ():
+        for name, rows in reply or ():
             line = self._lines[name.decode()]
             line.heard_s = time.monotonic()
             for entry in entries_in(line.stream, rows):

@@ -10,7 +10,7 @@ from pipeline.client.follower import Entry, Follower, body_in, last_seq, place_o
 from pipeline.client.items import Gap, Item
 from pipeline.client.places import FIRST, Start, place_in
 from pipeline.errors import MessageError
-from pipeline.messages import Detections
+from pipeline.messages import Detections, EndOfSource, Message
 from pipeline.wire import decode
 
 BEFORE_THE_FIRST: Final = -1
@@ -59,31 +59,32 @@ def open_line(stream: str, source: str, start: Start, now: datetime, info: Any) 
         return Line(stream, Follower(source, BEFORE_THE_FIRST if place.seq is None else place.seq), after), []
     newest = info["last-generated-id"].decode()
     if place.after is None:
-        return Line(stream, Follower(source, _seq_of(info["last-entry"])), newest), []
+        last = _message_in(info["last-entry"])
+        line = Line(stream, Follower(source, None if last is None else last_seq(last)), newest)
+        line.follower.ended = isinstance(last, EndOfSource)
+        return line, []
     gap = _gone(source, place.since_ms, info["first-entry"])
     line = Line(stream, Follower(source, place.seq if gap is None else gap.last), place.after, newest=newest)
     if place_of(place.after) < place_of(newest):
         line.upto = newest
     elif place.since_ms is not None:
         line.after = newest  # never behind what is to come: IDs of a recording are not of this clock
+    line.follower.ended = line.upto is None and isinstance(_message_in(info["last-entry"]), EndOfSource)
     return line, [] if gap is None else [Handed(None, gap)]
-
-
-def _seq_of(last_entry: Any) -> int | None:
-    try:
-        return last_seq(decode(body_in(last_entry[1]))) if last_entry else None
-    except MessageError:
-        return None
 
 
 def _gone(source: str, since_ms: int | None, first_entry: Any) -> Gap | None:
     """Return what was trimmed of the time from `since_ms` on."""
     if since_ms is None or not first_entry or place_of(first_entry[0].decode())[0] <= since_ms:
         return None
-    try:
-        first = decode(body_in(first_entry[1]))
-    except MessageError:
-        return None
+    first = _message_in(first_entry)
     if not isinstance(first, Detections) or first.frame.seq <= first.dropped_before:
         return None  # nothing was before it
     return Gap(source, None, first.frame.seq - first.dropped_before - 1)
+
+
+def _message_in(entry: Any) -> Message | None:
+    try:
+        return decode(body_in(entry[1])) if entry else None
+    except MessageError:
+        return None

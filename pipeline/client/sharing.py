@@ -80,10 +80,7 @@ class Sharing:
         for stream in streams:
             after = place_in(self._wanted.source(stream), start, self._now).after
             calls.append(("XGROUP CREATE", stream, self._group, after or "$", "MKSTREAM"))
-        answers = yield Ask(tuple(calls))
-        for answer in answers:
-            if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
-                raise ConfigError(f"group {self._group!r}: {answer}")
+        yield Ask(tuple(calls))
         self._streams = [*dict.fromkeys([*self._streams, *streams])]
         self._own |= dict.fromkeys(streams, "0")
 
@@ -146,7 +143,7 @@ class Sharing:
         call: Call = ("XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", *places, *places.values())
         (reply,) = yield Ask((call,))
         handed: list[Handed] = []
-        for name, rows in reply or () if not isinstance(reply, Exception) else ():
+        for name, rows in reply or ():
             for entry in entries_in(name.decode(), rows if name.decode() == keys.STATES else ()):
                 self._states_after, self._searched_s = entry.id, 0.0
                 handed += [one for one in _taken(Follower(keys.STATES), entry) if self._wanted.tells(one.item)]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from detstream import FrameDetections, Gap, TrimmedError, subscribe_async
 from pipeline import keys
@@ -85,5 +86,10 @@ def test_without_a_server_there_is_one_line(url: str) -> None:
                 pass
         with pytest.raises(BrokerError, match="is no URL of a broker"):
             subscribe_async("http://localhost")
+        with Redis.from_url(url) as client:
+            client.set(keys.detections("gate"), "no stream")
+        with pytest.raises(BrokerError, match="WRONGTYPE"):
+            async with subscribe_async(url, "gate"):
+                pass
 
     run(fail())

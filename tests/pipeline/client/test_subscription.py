@@ -1,6 +1,7 @@
 """A subscriber gets each frame once and in order, from where it wants, and is told of what it has not got."""
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -283,6 +284,34 @@ def test_without_a_server_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         subscribe("unix:///nowhere/redis", connect_timeout_s=0.1)
     with pytest.raises(BrokerError, match="is no URL of a broker"):
         subscribe("http://localhost")
+
+
+def test_a_source_that_has_ended_already_is_at_its_end(url: str, broker: RedisBroker) -> None:
+    publish(broker, frame("a", 0), EndOfSource("a", 1, 1))
+    for start in ("latest", timedelta(0), {"a": f"{round((NOW_S + 9999) * 1000)}-1"}):
+        with subscribe(url, "a", start=start, until="end", messages=True) as frames:
+            assert list(frames) == []
+
+
+@pytest.fixture
+def reader_url(url: str) -> Iterator[str]:
+    """The URL of a user who may read states, and nothing else."""
+    with Redis.from_url(url) as client:
+        client.execute_command("ACL", "SETUSER", "joe", "on", ">s3cret", "~sources", "+@all")
+        yield url.replace("unix://", "unix://joe:s3cret@")
+        client.execute_command("ACL", "DELUSER", "joe")
+
+
+def test_what_the_server_refuses_is_one_line_without_the_password(reader_url: str, url: str) -> None:
+    with pytest.raises(BrokerError, match="refused a command") as told:
+        subscribe(reader_url, "gate")
+    assert "s3cret" not in str(told.value)
+    with pytest.raises(BrokerUnreachableError, match="correct user and password"):
+        subscribe(reader_url.replace("s3cret", "wrong"), "gate")
+    with Redis.from_url(url) as client:
+        client.set(keys.detections("gate"), "no stream")
+    with pytest.raises(BrokerError, match="WRONGTYPE"):
+        subscribe(url, "gate")
 
 
 def test_a_slow_subscriber_holds_nobody_up(url: str, broker: RedisBroker) -> None:
