@@ -18,11 +18,10 @@ from pipeline.seal import Seal
 from pipeline.settings import variables
 from stages.decoder.cameras import Cameras
 from stages.decoder.following import Following
-from stages.decoder.pace import Pace, most_readers
+from stages.decoder.pace import Pace, lanes_each, most_readers
 from stages.decoder.recordings import Recordings
 from stages.decoder.removal import Terms
 from stages.decoder.room import Room
-from stages.decoder.sampling import Sampling
 from stages.decoder.settings import DecoderRoot
 from stages.decoder.sources.file import FileSource
 from stages.decoder.stage import Decoder
@@ -42,7 +41,8 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
     parallel = None if wanted.parallel == "auto" else wanted.parallel
     watch = Watch(wanted.watch)
     readers = most_readers(parallel, len(recordings), watched=watch.on)
-    room = Room(settings.flow, budget, readers, most)
+    lanes = lanes_each(None if wanted.lanes == "auto" else wanted.lanes, readers)
+    room = Room(settings.flow, budget, readers, most, lanes)
     broker, store = open_broker(settings), open_store(settings)
     try:
         for removed in store.sweep():
@@ -57,8 +57,7 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
 
 
 def _found(watch: Watch, sampling: WatchSettings) -> Iterator[tuple[str, FileSource]]:
-    wish = sampling.model_dump(include=set(Sampling.model_fields))
-    return ((name, FileSource(path=path, **wish)) for name, path in watch.found())
+    return ((name, FileSource(path=path, **sampling.wish)) for name, path in watch.found())
 
 
 def _cameras(settings: DecoderRoot, broker: Broker, store: FrameStore, room: Room) -> Cameras:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from av.container import InputContainer
 from av.packet import Packet
@@ -12,7 +11,7 @@ from av.video.stream import VideoStream
 
 from stages.decoder.finding import Anchor, Packets, behind, skipped, sought
 from stages.decoder.landing import landed
-from stages.decoder.opening import Threads, facts_of, opened
+from stages.decoder.opening import Place, Threads, facts_of, opened
 from stages.decoder.reading import Item, Reading
 from stages.decoder.sampling import SAME_S, Astray, Sampler
 from stages.decoder.source import SourceFacts
@@ -26,7 +25,7 @@ _NEAR_S = 3.0
 class Part:
     """A file, and its place in its recording."""
 
-    path: Path
+    place: Place
     facts: SourceFacts
     threads: int
     thread_type: Threads
@@ -34,13 +33,13 @@ class Part:
     """From the times in the file to those of the recording."""
 
     @classmethod
-    def of(cls, path: Path, threads: int, thread_type: Threads) -> "Part":
+    def of(cls, place: Place, threads: int, thread_type: Threads) -> "Part":
         """Open a file and see what it says of itself.
 
         Raises:
             SourceError: it is missing, unreadable, empty, no video, or without a video stream.
         """
-        return cls(path, facts_of(path), threads, thread_type)
+        return cls(place, facts_of(place), threads, thread_type)
 
     def behind(self, before: "Part") -> "Part":
         """Return this part, its times following those of the part before."""
@@ -64,14 +63,14 @@ class Part:
         """
         if anchor is not None:
             for find in (sought, skipped):
-                with self._opened() as (container, stream):
+                with self.opened() as (container, stream):
                     found = find(container, stream, anchor)
-                    frames = behind(self._reading(container, stream, *found), anchor) if found else None
+                    frames = behind(self.reading(container, stream, *found), anchor) if found else None
                     if frames is not None:
                         yield from frames
                         return
-        with self._opened() as (container, stream):
-            yield from enumerate(self._reading(container, stream).items())
+        with self.opened() as (container, stream):
+            yield from enumerate(self.reading(container, stream).items())
 
     def items(self, after_s: float | None) -> Iterator[Item]:
         """Yield its frames by the recording's clock; only those behind the one at `after_s`, if given.
@@ -80,8 +79,8 @@ class Part:
             SourceError: nothing more can be read, and it should.
             Astray: there is none at that time.
         """
-        with self._opened() as (container, stream):
-            items = ((pts_s + self.offset_s, frame) for pts_s, frame in self._reading(container, stream).items())
+        with self.opened() as (container, stream):
+            items = ((pts_s + self.offset_s, frame) for pts_s, frame in self.reading(container, stream).items())
             if after_s is not None and not any(abs(at_s - after_s) < SAME_S for at_s, _ in items):
                 raise Astray
             yield from items
@@ -93,9 +92,9 @@ class Part:
             SourceError: nothing more can be read, and it should.
             Astray: it has to be gone through from the beginning, and not thinly.
         """
-        with self._opened() as (container, stream):
+        with self.opened() as (container, stream):
             uses = self._thinned(container, stream, sampler) if thin else whole(container.demux(stream))
-            for pts_s, frame in self._reading(container, stream, uses=uses).items():
+            for pts_s, frame in self.reading(container, stream, uses=uses).items():
                 at_s = pts_s + self.offset_s
                 if sampler.over(at_s):
                     return
@@ -114,10 +113,15 @@ class Part:
             packets = jump(begin_s)
         return thinned(packets, stream, sampler, self.offset_s, jump)
 
-    def _opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
-        return opened(self.path, self.threads, self.thread_type)
+    def opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
+        """Return the opened container and its stream.
 
-    def _reading(
+        Raises:
+            SourceError: as `of`.
+        """
+        return opened(self.place, self.threads, self.thread_type)
+
+    def reading(
         self,
         container: InputContainer,
         stream: VideoStream,
@@ -125,7 +129,8 @@ class Part:
         before: int = 0,
         uses: Iterator[Used] | None = None,
     ) -> Reading:
-        return Reading(self.path, container, stream, 1 / self.facts.fps, packets, before, uses)
+        """Return a reading of packets of it; all if none are given."""
+        return Reading(self.place, container, stream, 1 / self.facts.fps, packets, before, uses)
 
 
 def _jumped(

@@ -1,15 +1,15 @@
 """The files of a recording, one behind the other, each opened when it is come to."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import structlog
 
 from pipeline.errors import SourceError
 from stages.decoder.finding import Anchor
-from stages.decoder.opening import Threads
+from stages.decoder.opening import Place, Threads
 from stages.decoder.part import Part
+from stages.decoder.pieces import Pieces
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Astray, Sampler, Sampling
 
@@ -20,7 +20,7 @@ Numbered: TypeAlias = tuple[int, Part, Item]
 class Parts:
     """The files of a recording; of several, one that can't be read is left out, and told of at the end."""
 
-    def __init__(self, files: Sequence[Path], threads: int, thread_type: Threads) -> None:
+    def __init__(self, files: Sequence[Place], threads: int, thread_type: Threads) -> None:
         """Open the first of them.
 
         Raises:
@@ -48,6 +48,20 @@ class Parts:
         except Astray:
             yield from self._chained(None)
         self._complain()
+
+    def pieces(self, anchor: Anchor | None) -> Pieces | None:
+        """Return the recording cut, to be read by several lanes; None if it can't be.
+
+        Raises:
+            SourceError: it can't be opened.
+        """
+        if len(self._files) > 1:
+            return None
+        pieces = Pieces(self.first, anchor)
+        if pieces.works:
+            return pieces
+        pieces.close()
+        return None
 
     def sampled(self, sampling: Sampling, start: int, anchor: Anchor | None) -> Iterator[Numbered]:
         """Yield the frames that are taken, numbered among themselves, from number `start` on.

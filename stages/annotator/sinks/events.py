@@ -103,7 +103,7 @@ class EventsWriter:
         if self._durable < self._done:
             self._events.sync()
             self._minutes.sync()
-            self._noted.write(Place(self._done, self._frames, self._events.size, self._minutes.size))
+            self._noted.write(Place(self._done, self._frames, self._events.passed, self._minutes.passed))
             self._durable = self._done
         self._noted_s = self._clock()
 
@@ -137,7 +137,10 @@ class _Lines:
     def __init__(self, path: Path, key: str) -> None:
         """`key`: what lines are known by."""
         self._file, self._key = AppendFile(path), key
-        self._known: set[Any] = set()
+        self._known: dict[Any, int] = {}
+        """Lines that were there, by what they are known by, and where they end."""
+        self.passed = self._file.size
+        """Up to where the file holds what was added: a line behind that is one that is still to come again."""
 
     @property
     def size(self) -> int:
@@ -151,15 +154,18 @@ class _Lines:
                 break
             kept += len(line)
             if kept > size:
-                self._known.add(json.loads(line)[self._key])
+                self._known[json.loads(line)[self._key]] = kept
         if kept < self._file.size:
             self._file.cut(kept)
+        self.passed = size
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         new = [row for row in rows if row[self._key] not in self._known]
+        self.passed = max([self.passed, *(self._known.get(row[self._key], 0) for row in rows)])
         if new:
             lines = (json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in new)
             self._file.append("".join(lines).encode())
+            self.passed = self._file.size
 
     def sync(self) -> None:
         self._file.sync()

@@ -207,3 +207,28 @@ def test_a_restart_after_any_frame_changes_no_number_of_a_camera(course: list[tu
             found = seen(100 + left, 900 - left) if act == "see" else NOBODY
             assert ids(restored, found, at_s) == ids(whole, found, at_s)
         assert freeze(restored.state()) == freeze(whole.state())
+
+
+def test_a_gap_is_what_is_longer_than_usual_and_no_rest() -> None:
+    tracks, at_s = settled()
+    assert not tracks.gap
+    ids(tracks, seen(100), at_s + 0.4)  # cameras pause around their keyframes
+    assert not tracks.gap
+    tracks.rest(at_s + 300)
+    ids(tracks, seen(100), at_s + 300.04)
+    assert not tracks.gap
+    ids(tracks, seen(100), at_s + 330)
+    assert tracks.gap
+    ids(tracks, seen(100), at_s + 330.04)
+    assert not tracks.gap
+
+
+def test_a_camera_that_is_looked_at_rarely_has_no_gaps_but_longer_ones() -> None:
+    tracks = Tracks(SETTINGS, 25.0)
+    gaps = []
+    for number in range(20):
+        ids(tracks, seen(100), START_S + 2.0 * number)
+        gaps.append(tracks.gap)
+    assert not any(gaps[10:])
+    ids(tracks, seen(100), START_S + 60)
+    assert tracks.gap

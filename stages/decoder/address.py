@@ -52,7 +52,7 @@ def parse(text: str, variables: Mapping[str, str]) -> Address:
     Raises:
         ConfigError: unknown scheme, unset variable or unreadable file; the message holds no secret.
     """
-    url = _expanded(text.strip(), variables)
+    url = expanded(text.strip(), variables)
     scheme, colon, rest = url.partition(":")
     scheme = scheme.lower()
     if colon and scheme in NETWORK and rest.startswith("//") and len(rest) > len("//"):
@@ -100,7 +100,12 @@ def is_live(text: str) -> bool:
     return scheme.lower() in LOCAL or (scheme.lower() in NETWORK and rest.startswith("//"))
 
 
-def _expanded(text: str, variables: Mapping[str, str]) -> str:
+def expanded(text: str, variables: Mapping[str, str]) -> str:
+    """Return a URL with `${NAME}` from `variables` and `${file:/path}` from a file put in.
+
+    Raises:
+        ConfigError: unset variable or unreadable file.
+    """
     return _REFERENCE.sub(_value_in(text, variables), text)
 
 
