@@ -14,6 +14,7 @@ from typing import Any, Final
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
+from pipeline.cli.disk import with_need
 from pipeline.cli.display import Display, Work
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
@@ -88,7 +89,8 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
         facts = facts_of(settings, broker, how.detectors)
         sources = list(_sources(settings, state, broker, interrupted=stop.is_set()))
     reports = tuple(_report(source) for source in sources)
-    return _closed(settings, state, Outcome(reports, error), manifest(sources, started_s, facts))
+    outcome = Outcome(reports, with_need(error, reports))
+    return _closed(settings, state, outcome, manifest(sources, started_s, facts))
 
 
 def _begun(settings: RunSettings, how: How) -> RunState:
