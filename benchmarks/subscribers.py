@@ -107,13 +107,22 @@ def _row(
         "published_s": round(published.handed / published.wall_s),
         "handed_s": round(handed / wall_s),
         "of_wanted": round(handed / wanted, 3) if wanted else 1.0,
+        "p10_ms": _quantile(latencies, 10),
         "p50_ms": _quantile(latencies, 50),
         "p99_ms": _quantile(latencies, 99),
         "missed": sum(one.missed for one in counted),
         "server_cores": round(server_s / wall_s, 2),
         "publisher_cores": round(published.cores, 2),
         "subscriber_cores": round(sum(one.cores for one in counted), 2),
+        "server_us": _us(server_s, max(handed, published.handed)),
+        "publisher_us": _us(published.cores * published.wall_s, published.handed),
+        "subscriber_us": _us(sum(one.cores * one.wall_s for one in counted), handed),
     }
+
+
+def _us(seconds: float, messages: int) -> float | None:
+    """Return microseconds of a core a message, which other work on the machine changes least."""
+    return round(seconds * 1e6 / messages, 1) if messages else None
 
 
 def _quantile(values: Any, share: int) -> float | None:
@@ -126,7 +135,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         table.add_column(heading.replace("_", " "), justify="right")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console(width=160).print(table)
+    Console(width=200).print(table)
 
 
 if __name__ == "__main__":
