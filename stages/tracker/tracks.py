@@ -30,7 +30,7 @@ class Tracks:
         self._seen_s: float | None = None
         self._clock_s = self._gap_s = 0.0
         self.gap = False
-        """Whether the last frame came after so long, half of what a track is granted, that some may have ended unseen."""
+        """Whether the last frame came after half of what a track is granted, or more: some may have ended unseen."""
         if state is not None:
             self._restore(state)
 

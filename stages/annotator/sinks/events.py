@@ -84,9 +84,11 @@ class EventsWriter:
         """Append the frame's events; the image is of the whole frame, nothing drawn on it."""
         if found.frame.seq <= self._done:
             return
-        for event in found.events:
-            if event.snapshot is not None and image is not None:
-                self._picture(self._folder / event.snapshot, image)
+        names = [event.snapshot for event in found.events if event.snapshot is not None]
+        if names and image is not None:
+            jpeg = _jpeg(image)
+            for name in names:
+                replace_file(self._folder / name, jpeg)
         self._append(found.events, found.minutes)
         self._done, self._frames = found.frame.seq, self._frames + 1
         if self._clock() - self._noted_s >= _NOTE_EVERY_S:
@@ -124,11 +126,12 @@ class EventsWriter:
         self._events.add([{k: v for k, v in event_fields(event).items() if k != "epoch"} for event in events])
         self._minutes.add([minute_fields(counts) for counts in minutes])
 
-    def _picture(self, path: Path, image: NDArray[np.uint8]) -> None:
-        import cv2  # here: most runs want no pictures
 
-        _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        replace_file(path, jpeg.tobytes())
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    import cv2  # here: most runs want no pictures
+
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
 
 
 class _Lines:
