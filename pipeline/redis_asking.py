@@ -37,7 +37,7 @@ class RedisAsker:
     """
 
     def __init__(self, url: str, connect_timeout_s: float) -> None:
-        self._connection = RedisConnection(url, connect_timeout_s, LOG)
+        self._connection = RedisConnection(url, connect_timeout_s, log=LOG)
 
     def ask(self, ask: Ask) -> list[Any]:
         """Return the answer to each command.

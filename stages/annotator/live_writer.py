@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import numpy as np
 import structlog
@@ -97,6 +97,8 @@ class _Output:
 
 class LiveWriter:
     """Takes a camera's public stream entry by entry, and feeds the outputs; what it can't have, it skips and counts."""
+
+    retells: ClassVar = False
 
     def __init__(
         self,

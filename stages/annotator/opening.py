@@ -1,6 +1,7 @@
 """Outputs opened, each where an earlier process has left it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ _USUAL_FPS: Final = 25.0
 class Recorded:
     """A recording that an earlier process has finished: there is nothing to write."""
 
-    position, hungry, finished = "0", False, True
+    position, hungry, finished, retells = "0", False, True, True
 
     def take(self, delivery: Delivery) -> None:
         """Take nothing."""
@@ -85,7 +86,12 @@ class Opening:
         past = Past(journal, finishing.lines(source))
         fps = float(Ledger(self._broker, source).read().fields.get("fps", _USUAL_FPS)) or _USUAL_FPS
         retain = self._retain(source).of_a_recording(fps)
-        return Writer(self._broker, self._store, source, sinks, retain, past, record)
+        with ExitStack() as opened:  # a broker that dies now must not leave an output locked
+            for sink in sinks.values():
+                opened.callback(sink.close)
+            writer = Writer(self._broker, self._store, source, sinks, retain, past, record)
+            opened.pop_all()
+        return writer
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""

@@ -42,8 +42,10 @@ class Epoch:
         self._rewinds = ledger.read().rewinds
         self.number = ledger.begin_epoch()
         standing = ledger.read()
+        self.grounded = standing.ready(flow.required)
+        """Whether all who must see each frame have said where they are; not if the broker has just lost its memory."""
         self._done = standing.done(flow.required)
-        self._known, self._published = standing.known, standing.published
+        self._published = standing.published
         self.start = self._done + 1
         """The first frame whose pixels somebody needs."""
         self.anchor = standing.anchor(flow.required)
@@ -140,7 +142,7 @@ class Epoch:
 
     def _emit(self, decoded: Decoded, writer: FrameWriter, sizes: PictureSizes) -> None:
         meta = self._meta(decoded)
-        fresh = decoded.seq > self._known
+        fresh = decoded.seq > self._published
         if decoded.error is None:
             detect = decoded.scaled(*sizes.detect) if fresh else None
             writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))

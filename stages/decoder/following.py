@@ -87,7 +87,8 @@ class Following:
 
         They may have an output of it from before, and a broker that knows nothing of that.
         """
-        if ledger.read().ready(self._room.flow.required):
+        standing = ledger.read()
+        if standing.ready(self._room.flow.required) and "path" in standing.fields:
             return True
         ledger.announce(opener.address, opener.size)
         self._stop.wait(_READY_POLL_S)
@@ -101,6 +102,8 @@ class Following:
             return lease.kept() and not self._stop.is_set()
 
         epoch = Epoch(self._broker, ledger, flow, wanted)
+        if not epoch.grounded:
+            return
         log = structlog.get_logger().bind(source=ledger.source, epoch=epoch.number)
         log.info("decoding", first=epoch.start)
         try:

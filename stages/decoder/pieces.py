@@ -168,7 +168,9 @@ class Pieces:
         yield from enumerate((item for item in reading.items() if item[0] >= begin_s), piece.first)
 
     def _left(self, piece: _Piece) -> "Iterator[Packet[VideoStream]]":
-        yield from chain(piece.packets, self._raw)
+        yield from piece.packets
+        for group in self._groups:  # which has read the keyframe behind the last group already
+            yield from group.packets
         if self._failure is not None:
             raise self._failure
 

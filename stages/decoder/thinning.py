@@ -36,7 +36,7 @@ class Use(Enum):
 Used: TypeAlias = "tuple[Packet[VideoStream], Use]"
 
 
-Jump: TypeAlias = "Callable[[float, int], Iterator[Packet[VideoStream]]]"
+Jump: TypeAlias = "Callable[[float, int | None], Iterator[Packet[VideoStream]]]"
 """Returns packets from a keyframe on, not after a time (seconds) nor before another (ticks); else raises Astray."""
 
 
@@ -71,21 +71,28 @@ class _Thinning:
         while (group := next(found, None)) is not None:
             if before is not None:
                 yield from self._decided(before, group)
-                if (ahead := self._ahead(group)) is not None:
-                    yield group.packets[0], Use.NONE
-                    self._decoding, found = False, groups(ahead)
+                if self._is_far(group):
+                    yield group.packets[0], Use.NONE  # before the seek, which empties the decoder
+                    self._decoding, found = False, groups(self._ahead(group))
                     group = next(found, None)
             before = group
         if before is not None:
             yield from self._decided(before, Group([]))
 
-    def _ahead(self, group: Group) -> "Iterator[Packet[VideoStream]] | None":
-        """Return packets from later on, if nothing is taken for long, in this group and behind it."""
+    def _is_far(self, group: Group) -> bool:
+        """Return whether nothing is taken for long, in this group and behind it."""
         times = [packet.pts for packet in group.packets if packet.pts is not None]
         if self._taken or not times or not group.is_whole:
-            return None
-        due_s, behind_s = self._sampler.due_s - self._offset_s, max(times) * self._second
-        return self._jump(due_s, times[0]) if due_s - behind_s > _FAR_S else None
+            return False
+        return self._due_s - max(times) * self._second > _FAR_S
+
+    def _ahead(self, group: Group) -> "Iterator[Packet[VideoStream]]":
+        """Return packets from where something is taken again."""
+        return self._jump(self._due_s, group.packets[0].pts)
+
+    @property
+    def _due_s(self) -> float:
+        return self._sampler.due_s - self._offset_s
 
     def _decided(self, group: Group, following: Group) -> Iterator[Used]:
         leading = following.leading if following.packets and not group.goes_on else []

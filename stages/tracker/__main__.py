@@ -19,7 +19,7 @@ def main(config: Path | None) -> int:
 
 
 def _run(settings: TrackerRoot, stop: threading.Event) -> None:
-    broker = open_broker(settings)
+    broker = open_broker(settings, fenced=True)
 
     def open_line(source: str) -> Line:
         retain = retention(settings, source)
