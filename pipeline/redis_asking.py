@@ -7,14 +7,22 @@ from typing import Any, Final, TypeAlias
 import structlog
 from redis import Redis
 from redis.exceptions import ResponseError
+from structlog.typing import EventDict, WrappedLogger
 
 from pipeline.redis_connection import RedisConnection
 
 Call: TypeAlias = tuple[str | int | float | bytes, ...]
 _NO_TROUBLE: Final = ("no such key", "NOGROUP", "BUSYGROUP")
-LOG: Final = structlog.wrap_logger(  # a library's words belong into Python's own log, not onto stdout
-    logging.getLogger("detstream"), processors=[structlog.processors.KeyValueRenderer(key_order=["event"])]
-)
+
+
+def _in_words(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
+    event = line.pop("event")
+    return " ".join([str(event), *(f"{name}={value}" for name, value in line.items())])
+
+
+PYTHON_LOG: Final = logging.getLogger("detstream")
+"""A library's words belong into Python's own log, not onto stdout."""
+LOG: Final = structlog.wrap_logger(PYTHON_LOG, processors=[_in_words])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """The work of `detstream subscribe`."""
 
+import logging
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipeline import keys
-from pipeline.broker import Broker
 from pipeline.cli.reach import reachable
 from pipeline.cli.subscribe_formats import Csv, aside, is_printed_as_rows, json_lines, words
 from pipeline.cli.times import instant
@@ -20,8 +21,9 @@ from pipeline.client.places import Start, Until
 from pipeline.client.subscription import subscribe
 from pipeline.connect import open_broker
 from pipeline.errors import ConfigError
-from pipeline.log import configure
 from pipeline.messages import SourceState
+from pipeline.redis_asking import PYTHON_LOG
+from pipeline.settings import KernelSettings
 
 _ID: Final = re.compile(r"\d+-\d+")
 _SPEED: Final = re.compile(r"(\d+(?:\.\d+)?)x?")
@@ -49,22 +51,17 @@ def show(wanted: Shown, redis: str | None, run: int | None) -> int:
         ConfigError: something that was typed is not what it may be, or no Redis is known.
         BrokerUnreachableError: nobody answers.
     """
-    configure("subscribe", level="warning")
     now = datetime.now(UTC)
     start, until = _start(wanted.since, now), _until(wanted.until, now)
     names = None if wanted.classes is None else frozenset(name.strip() for name in wanted.classes.split(","))
     choice, pace = Choice(names, wanted.where, events=wanted.events), _Pace(_speed(wanted.speed))
     print_item = _printer(wanted)
     settings = reachable(run, redis)
-    broker = open_broker(settings)
-    _say_who_is_missing(broker, wanted.sources)
-    broker.close()
-    timeout_s = settings.redis.connect_timeout_s
-    options: dict[str, Any] = {"start": start, "until": until, "connect_timeout_s": timeout_s}
+    _say_who_is_missing(settings, wanted.sources)
+    options: dict[str, Any] = {"start": start, "until": until, "messages": True, "events": wanted.events}
+    options["connect_timeout_s"] = settings.redis.connect_timeout_s
     try:
-        with subscribe(
-            settings.redis.url, wanted.sources or None, messages=True, events=wanted.events, **options
-        ) as items:
+        with _told_aside(), subscribe(settings.redis.url, wanted.sources or None, **options) as items:
             for item in _chosen(items, choice):
                 pace.wait(item)
                 print_item(item)
@@ -74,6 +71,21 @@ def show(wanted: Shown, redis: str | None, run: int | None) -> int:
     except BrokenPipeError:  # whoever reads has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+@contextmanager
+def _told_aside() -> Iterator[None]:
+    """Let a subscription's words about its connection be lines on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("detstream: %(message)s"))
+    PYTHON_LOG.addHandler(handler)
+    before = PYTHON_LOG.level
+    PYTHON_LOG.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PYTHON_LOG.removeHandler(handler)
+        PYTHON_LOG.setLevel(before)
 
 
 def _chosen(items: Iterator[Item], choice: Choice) -> Iterator[Item]:
@@ -120,8 +132,10 @@ def _at_s(item: Item) -> float | None:
     return getattr(item, "pts_s", None) if taken_s is None else taken_s
 
 
-def _say_who_is_missing(broker: Broker, sources: tuple[str, ...]) -> None:
+def _say_who_is_missing(settings: KernelSettings, sources: tuple[str, ...]) -> None:
+    broker = open_broker(settings)
     known = broker.members(keys.SOURCES) | broker.members(keys.SETTLED)
+    broker.close()
     missing = [name for name in sources if not set("*?[") & set(name) and name not in known]
     if missing:
         there = ", ".join(sorted(known)[:20]) or "none"
