@@ -9,6 +9,7 @@
     │   └── EngineDiedError          it doesn't answer, or fails at everything: its process must start again
     ├── SinkError                an output can't be written
     ├── MessageError             bytes are no message of a version that we know
+    ├── TrimmedError             frames were removed before a subscriber read them
     ├── BrokerError              the broker refused or lost a command
     │   ├── BrokerUnreachableError   nobody answers at its URL
     │   └── BrokerForgotError        it was started anew, and may know nothing of what it was told
@@ -75,6 +76,17 @@ class BrokerForgotError(BrokerError):
 
     The command was not carried out; the next one will be.
     """
+
+
+class TrimmedError(DetstreamError):
+    """Frames of a source were removed from its stream before this subscriber read them."""
+
+    def __init__(self, source: str, first: int | None, last: int | None) -> None:
+        numbers = f"up to {last}" if first is None else str(first) if first == last else f"{first} to {last}"
+        super().__init__(
+            f"{source}: frames {numbers} were removed before they were read: read faster, or keep more (flow.retain)"
+        )
+        self.source, self.first, self.last = source, first, last
 
 
 class FrameStoreError(DetstreamError):

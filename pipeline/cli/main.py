@@ -8,7 +8,20 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.cli import benchmark, export, info, predict, run_command, selftest, sources, val, verify, weights, zones
+from pipeline.cli import (
+    benchmark,
+    export,
+    info,
+    predict,
+    run_command,
+    selftest,
+    sources,
+    subscribe,
+    val,
+    verify,
+    weights,
+    zones,
+)
 from pipeline.errors import BrokerUnreachableError, ConfigError, DetstreamError, ModelError
 
 app = typer.Typer(
@@ -73,6 +86,7 @@ def stage(
     raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
 
 
+app.command(epilog=subscribe.EXAMPLE)(subscribe.subscribe)
 app.command(epilog=verify.EXAMPLE)(verify.verify)
 app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)

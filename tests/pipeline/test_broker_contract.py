@@ -202,3 +202,13 @@ def test_what_is_published_in_both_streams_is_in_each_of_them_once(any_broker: B
             transaction.publish_in_both("one", "all", entry_id, body, {"v": 1}, (1000, 1000))
     assert content(any_broker, "one") == content(any_broker, "all") == [b"1", b"2", b"3"]
     assert [entry.id for entry in any_broker.read({"one": "0"}, 9, 0)] == ["5-1", "5-2", "6-0"]
+
+
+def test_a_transaction_trims_about_what_is_older_whoever_has_not_read_it(any_broker: Broker) -> None:
+    any_broker.group(["s"], "g", "one")
+    with any_broker.transaction() as transaction:
+        for number in range(1, 1001):
+            transaction.publish("s", f"{number}-0", b"x" * 100, {"v": 1})
+        transaction.trim_before("s", "900-0")
+    kept = any_broker.read({"s": "0"}, 1000, 0)
+    assert kept[-1].id == "1000-0" and 101 <= len(kept) < 300
