@@ -11,3 +11,9 @@ def bury(transaction: Transaction, delivery: Delivery, reason: str, body: bytes 
     transaction.publish(
         keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, delivery.body if body is None else body, letter, LETTERS_KEPT
     )
+
+
+def bury_parcel(transaction: Transaction, sink: str, source: str, parcel_id: str, body: bytes, reason: str) -> None:
+    """Keep what a sink could not get rid of: `body` is its JSON, `stream` what it was of."""
+    letter = {"sink": sink, "stream": keys.detections(source), "id": parcel_id, "reason": reason}
+    transaction.publish(keys.DEAD_LETTERS, CHOSEN_BY_THE_BROKER, body, letter, LETTERS_KEPT)

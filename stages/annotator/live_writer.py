@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -17,6 +17,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
+from stages.annotator.couriers.posting import CameraPosting
 from stages.annotator.deriving import Deriving
 from stages.annotator.segments import boundary, stem
 from stages.annotator.sink import Sink
@@ -105,10 +106,16 @@ class LiveWriter:
         segment_s: float,
         after: int,
         deriving: Deriving | None = None,
+        postings: Sequence[CameraPosting] = (),
     ) -> None:
-        """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them."""
+        """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them.
+
+        `postings`: those of the sinks that send.
+        """
         self._broker, self._store, self._source = broker, store, source
-        self._outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
+        outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
+        self._outputs: list[_Output | CameraPosting] = [*outputs, *postings]
+        self._postings = postings
         self._draws = "video" in sinks
         self._deriving = deriving
         self._ended: EndOfSource | None = None
@@ -138,6 +145,8 @@ class LiveWriter:
             structlog.get_logger().error("damaged entry", source=self._source, id=delivery.id, error=str(error))
             return
         if isinstance(message, EndOfSource):
+            for posting in self._postings:
+                posting.end(message)
             self._end(message)
         elif isinstance(message, Detections):
             self._write(message)

@@ -14,6 +14,7 @@ from pipeline.errors import SinkError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.source_report import report_source
+from stages.annotator.couriers.dispatch import Dispatch
 from stages.annotator.deriving import Deriving
 from stages.annotator.finishing import Finishing
 from stages.annotator.journal import Journal
@@ -46,7 +47,13 @@ class Opening:
     """Opens the outputs of sources in one folder."""
 
     def __init__(self, broker: Broker, store: FrameStore, settings: AnnotatorSettings, retain: int) -> None:
+        """Start what sends.
+
+        Raises:
+            ConfigError: a sink that sends lacks a library, or a setting.
+        """
         self._broker, self._store, self._settings, self._retain = broker, store, settings, retain
+        self._dispatch = Dispatch(broker, settings.output, settings.sent)
 
     def writer(self, source: str) -> SourceWriter:
         """Return what writes a source's outputs.
@@ -59,6 +66,10 @@ class Opening:
         journal = Journal(self._settings.output, source)
         record = journal.record()
         return self._of_a_recording(source, journal) if record is None else self._recorded(source, record)
+
+    def close(self) -> None:
+        """Send what is still to be sent, as far as that goes quickly."""
+        self._dispatch.close()
 
     def _of_a_recording(self, source: str, journal: Journal) -> Writer:
         finishing, recording = Finishing(self._settings), self._recording(source)
@@ -77,7 +88,8 @@ class Opening:
             self._recorded(source, found)  # a broker may have lost its memory meanwhile
 
         past = Past(journal, finishing.lines(source))
-        return Writer(self._broker, self._store, source, sinks, self._retain, past, record)
+        postings = self._dispatch.for_recording(source)
+        return Writer(self._broker, self._store, source, sinks, self._retain, past, record, postings)
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""
@@ -97,7 +109,10 @@ class Opening:
 
         undone = [stem for stem in stems(finishing.lines_folder, source) if finishing.is_left(stem, source)]
         deriving = Deriving(derive, undone) if self._settings.derived else None
-        return LiveWriter(self._broker, self._store, source, openers, self._settings.segment_s, last, deriving)
+        postings = self._dispatch.for_camera(source)
+        return LiveWriter(
+            self._broker, self._store, source, openers, self._settings.segment_s, last, deriving, postings
+        )
 
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:
         frames = int(record["frames"])
