@@ -14,7 +14,7 @@ class _Place:
 
 
 class Waiting:
-    """A line of parcels, so many at most; not safe for threads by itself.
+    """A line of parcels, so many at most, and those that were taken; not safe for threads by itself.
 
     Where it is full the oldest frame that may be dropped makes room, and only where there is none, the oldest event:
     a frame more or less tells little, an event happens once.
@@ -33,12 +33,12 @@ class Waiting:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should be put that can't be dropped."""
-        return len(self) >= self._most
+        """Whether nothing more should be put that can't be dropped; what was taken has left the line."""
+        return len(self._line) >= self._most
 
     def put(self, parcel: Parcel, droppable: bool) -> None:
         """Add a parcel; for one that may be dropped another one may go, or it goes itself."""
-        if droppable and self.full and not self._make_room():
+        if droppable and self.full and not self._make_room_for(parcel):
             self.missed[parcel.source] += 1
             return
         self._line.append(_Place(parcel, droppable))
@@ -75,8 +75,9 @@ class Waiting:
         self.missed[source] += len(self._line) - len(left)
         self._line = left
 
-    def _make_room(self) -> bool:
-        for kind in ("frame", "event"):
+    def _make_room_for(self, parcel: Parcel) -> bool:
+        """Drop the oldest frame, or, for an event, the oldest event; False if there is none of them."""
+        for kind in ("frame", "event") if parcel.kind == "event" else ("frame",):
             for number, place in enumerate(self._line):
                 if place.droppable and place.parcel.kind == kind:
                     self.missed[place.parcel.source] += 1
