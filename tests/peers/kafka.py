@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
@@ -31,14 +31,14 @@ class MockKafka:
         self._process.kill()
         self._process.communicate()
 
-    def records(self, topic: str, count: int, deadline_s: float = 20.0) -> list[tuple[bytes, ...]]:
+    def records(self, topic: str, count: int, deadline_s: float = 20.0) -> list[tuple[bytes, bytes, bytes]]:
         """Return key, header `id` and value of the first records in a topic; more than `count` if there are more."""
         consumer = Consumer(
             {"bootstrap.servers": self.servers, "group.id": "test", "auto.offset.reset": "earliest", "log_level": 0}
         )
         partitions = consumer.list_topics(topic, 10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-        found: list[tuple[bytes, ...]] = []
+        found: list[tuple[bytes, bytes, bytes]] = []
         until_s = time.monotonic() + deadline_s
         try:
             while time.monotonic() < until_s:
@@ -47,8 +47,8 @@ class MockKafka:
                     if len(found) >= count:
                         break
                     continue
-                ((_, ident),) = message.headers() or ()
-                found.append(tuple(bytes(part or b"") for part in (message.key(), ident, message.value())))
+                ident: Any = dict(cast(list[tuple[str, bytes]], message.headers()))["id"]
+                found.append((message.key() or b"", ident, message.value() or b""))
         finally:
             consumer.close()
         return found

@@ -18,7 +18,7 @@ class Listener:
         self._changed, self._subscribed = threading.Condition(), threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, "listener", protocol=MQTTv5)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda *_: self._client.subscribe("#", 1)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", port)
@@ -47,6 +47,9 @@ class Listener:
     def wait_for(self, ready: Callable[[], bool], deadline_s: float = 20.0) -> None:
         with self._changed:
             assert self._changed.wait_for(ready, deadline_s), [topic for topic, _, _ in self.heard]
+
+    def _subscribe(self, client: Client, *_: Any) -> None:
+        client.subscribe("#", 1)
 
     def _hear(self, client: Client, _: Any, message: MQTTMessage) -> None:
         with self._changed:
