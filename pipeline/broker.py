@@ -58,6 +58,20 @@ class Transaction(Protocol):
         it is not given.
         """
 
+    def publish_in_both(
+        self,
+        stream: str,
+        common: str,
+        entry_id: str,
+        body: bytes,
+        fields: Mapping[str, str | int],
+        retain: tuple[int, int],
+    ) -> None:
+        """Publish an entry under this ID, and in the stream `common` under one that the broker chooses.
+
+        A second copy is ignored in both. About as many of the newest entries of each stay as `retain` says.
+        """
+
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """Say that these entries are dealt with."""
 

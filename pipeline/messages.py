@@ -42,7 +42,7 @@ class FrameMeta:
 
 @dataclass(frozen=True, slots=True)
 class ZoneCount:
-    """What has been counted in one zone or at one line of a source, up to and with one frame."""
+    """One zone or line of a source, and what has been counted there up to and with one frame."""
 
     zone: str
     """Its name."""
@@ -52,6 +52,8 @@ class ZoneCount:
     """Objects that left the zone, or crossed the line outwards."""
     inside: int | None = None
     """Objects that are in the zone now; None of a line."""
+    points: tuple[tuple[int, int], ...] = ()
+    """Its corners, or the points of the line, pixels of the original frame; none: all of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +221,5 @@ class EndOfSource:
 
 
 Message: TypeAlias = FrameMeta | Detections | EndOfSource | Turn | SourceState | Event | MinuteCounts
+PublicMessage: TypeAlias = Detections | EndOfSource | SourceState | Event | MinuteCounts
+"""What other programs read."""

@@ -30,6 +30,12 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', number))
 return number
 """
 _SECOND_COPY: Final = "equal or smaller"
+_IN_BOTH: Final = """
+local entry = {unpack(ARGV, 4)}
+local answer = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[3], unpack(entry))
+if type(answer) == 'table' and answer.err then return answer end
+return redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', unpack(entry))
+"""
 
 
 @dataclass(slots=True)
@@ -48,6 +54,19 @@ class RedisTransaction:
     ) -> None:
         self.published.add(len(self.commands))
         self.commands.append(("XADD", stream, *_limit(retain), entry_id, *_flat(fields), BODY, body))
+
+    def publish_in_both(
+        self,
+        stream: str,
+        common: str,
+        entry_id: str,
+        body: bytes,
+        fields: Mapping[str, str | int],
+        retain: tuple[int, int],
+    ) -> None:
+        self.published.add(len(self.commands))
+        entry = (*retain, entry_id, *_flat(fields), BODY, body)
+        self.commands.append(("EVAL", _IN_BOTH, 2, stream, common, *entry))
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if ids:

@@ -1,13 +1,25 @@
-"""The bytes of messages: a versioned msgpack envelope."""
+"""The bytes of messages: a versioned envelope, msgpack or, on public streams, JSON."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import msgpack
 import numpy as np
 
+from pipeline import wire_event, wire_source
 from pipeline.errors import MessageError
-from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, MinuteCounts, SourceState, Turn
+from pipeline.messages import (
+    Detections,
+    EndOfSource,
+    Event,
+    FrameMeta,
+    Message,
+    MinuteCounts,
+    PublicMessage,
+    SourceState,
+    Turn,
+)
 from pipeline.packing import (
     as_box,
     as_count,
@@ -20,45 +32,29 @@ from pipeline.packing import (
     pack_array,
     unpack_array,
 )
-from pipeline.wire_event import (
-    event_fields,
-    happened_fields,
-    minute_fields,
-    read_event,
-    read_happened,
-    read_minute,
-    read_zones,
-)
 
 VERSION: Final = 1
+Wire: TypeAlias = Literal["msgpack", "json"]
+"""How the bodies of public streams are written; a reader tells by the first byte."""
+_JSON: Final = b"{"  # of msgpack it would be the number 123, and no message is a number
 _CLOCKS: Final = ("begun_ns", "inferred_ns", "published_ns")
 _LIMITS: Final = {"max_str_len": 1 << 16, "max_bin_len": 1 << 24, "max_array_len": 1 << 16, "max_map_len": 1 << 8}
 
 
 def encode(message: Message) -> bytes:
     """Return the message's bytes, arrays inside as raw little-endian bytes with dtype and shape."""
-    kind, pack = _ENCODERS[type(message)]
-    packed: bytes = msgpack.packb({"v": VERSION, "type": kind, **pack(message)})
-    return packed
+    return _packed(_fields(message), "msgpack")
 
 
-def encode_public(message: Detections | EndOfSource | SourceState | Event | MinuteCounts) -> bytes:
-    """Return the bytes of a public stream's entry: plain lists and maps that any msgpack reader takes."""
-    if not isinstance(message, Detections):
-        return encode(message)
-    objects = [dict(zip(_OBJECT_FIELDS, row, strict=True)) for row in _rows(message)]
-    body = {
-        "v": VERSION,
-        "type": "published",
-        **_frame_fields(message.frame),
-        "error": message.error,
-        **_gap_fields(message),
-        **_clock_fields(message),
-        "objects": objects,
-        **happened_fields(message),
-    }
-    packed: bytes = msgpack.packb(body)
-    return packed
+def encode_public(message: PublicMessage, wire: Wire = "msgpack") -> bytes:
+    """Return the body of a public stream's entry: plain lists and maps that any msgpack or JSON reader takes."""
+    return _packed(_published_fields(message) if isinstance(message, Detections) else _fields(message), wire)
+
+
+def public_fields(message: PublicMessage) -> dict[str, Any]:
+    """Return what is in the body of a public stream's entry, as plain lists and maps."""
+    plain: dict[str, Any] = msgpack.unpackb(encode_public(message))
+    return plain
 
 
 def decode(data: bytes) -> Message:
@@ -68,13 +64,25 @@ def decode(data: bytes) -> Message:
         MessageError: the bytes are damaged, or of a version or kind that we don't know.
     """
     try:
-        fields = msgpack.unpackb(data, **_LIMITS)
+        fields = json.loads(data) if data.startswith(_JSON) else msgpack.unpackb(data, **_LIMITS)
         with np.errstate(over="raise"):  # numpy only warns that a number is too large for its array
             return _build(fields)
     except MessageError:
         raise
-    except Exception as error:  # msgpack raises a dozen kinds, ValueError to RecursionError
+    except Exception as error:  # a dozen kinds, ValueError to RecursionError
         raise MessageError(f"damaged message of {len(data)} bytes: {type(error).__name__}: {error!s:.200}") from error
+
+
+def _packed(fields: Mapping[str, Any], wire: Wire) -> bytes:
+    if wire == "json":
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    packed: bytes = msgpack.packb(fields)
+    return packed
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    kind, pack = _ENCODERS[type(message)]
+    return {"v": VERSION, "type": kind, **pack(message)}
 
 
 def _build(fields: Any) -> Message:
@@ -157,6 +165,19 @@ def _read_detections(fields: Mapping[str, Any]) -> Detections:
     return found
 
 
+def _published_fields(found: Detections) -> dict[str, Any]:
+    return {
+        "v": VERSION,
+        "type": "published",
+        **_frame_fields(found.frame),
+        "error": found.error,
+        **_gap_fields(found),
+        **_clock_fields(found),
+        "objects": [dict(zip(_OBJECT_FIELDS, row, strict=True)) for row in _rows(found)],
+        **wire_event.happened_fields(found),
+    }
+
+
 _OBJECT_FIELDS: Final = ("xyxy", "confidence", "class_id", "class_name", "tracker_id")
 
 
@@ -180,60 +201,27 @@ def _read_published(fields: Mapping[str, Any]) -> Detections:
         error=optional(as_text, fields["error"]),
         **_read_gap(fields),
         **_read_clocks(fields),
-        zones=read_zones(fields),
-        **read_happened(fields),
-    )
-
-
-def _end_fields(end: EndOfSource) -> dict[str, Any]:
-    plain = {name: getattr(end, name) for name in ("source", "epoch", "frames", "error", "last")}
-    return plain | happened_fields(end)
-
-
-def _read_end(fields: Mapping[str, Any]) -> EndOfSource:
-    return EndOfSource(
-        source=as_text(fields["source"]),
-        epoch=as_count(fields["epoch"]),
-        frames=as_count(fields["frames"]),
-        error=optional(as_text, fields["error"]),
-        last=optional(as_integer, fields.get("last")),
-        **read_happened(fields),
-    )
-
-
-def _state_fields(state: SourceState) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in SourceState.__slots__}
-
-
-def _read_state(fields: Mapping[str, Any]) -> SourceState:
-    return SourceState(
-        source=as_text(fields["source"]),
-        epoch=as_count(fields["epoch"]),
-        state=as_text(fields["state"]),
-        since_ns=as_count(fields["since_ns"]),
-        code=optional(as_text, fields["code"]),
-        error=optional(as_text, fields["error"]),
-        fps=as_number(fields["fps"]),
-        **{name: as_count(fields[name]) for name in ("reconnects", "captured", "corrupt", "offered", "skipped")},
+        zones=wire_event.read_zones(fields),
+        **wire_event.read_happened(fields),
     )
 
 
 _ENCODERS: Final[dict[type, tuple[str, Callable[[Any], dict[str, Any]]]]] = {
     FrameMeta: ("frame", _frame_fields),
     Detections: ("detections", _detections_fields),
-    EndOfSource: ("end", _end_fields),
+    EndOfSource: ("end", wire_source.end_fields),
     Turn: ("turn", lambda _: {}),
-    SourceState: ("state", _state_fields),
-    Event: ("event", event_fields),
-    MinuteCounts: ("minute", minute_fields),
+    SourceState: ("state", wire_source.state_fields),
+    Event: ("event", wire_event.event_fields),
+    MinuteCounts: ("minute", wire_event.minute_fields),
 }
 _DECODERS: Final[dict[str, Callable[[Mapping[str, Any]], Message]]] = {
     "frame": _read_frame,
     "detections": _read_detections,
     "published": _read_published,
-    "end": _read_end,
+    "end": wire_source.read_end,
     "turn": lambda _: Turn(),
-    "state": _read_state,
-    "event": read_event,
-    "minute": read_minute,
+    "state": wire_source.read_state,
+    "event": wire_event.read_event,
+    "minute": wire_event.read_minute,
 }

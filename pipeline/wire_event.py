@@ -103,7 +103,13 @@ def _minute_row(row: Mapping[str, Any]) -> MinuteRow:
 
 def _zone_count(row: Mapping[str, Any]) -> ZoneCount:
     inside = optional(as_count, row["inside"])
-    return ZoneCount(as_text(row["zone"]), as_count(row["entered"]), as_count(row["left"]), inside)
+    points = tuple(_as_point(point) for point in row.get("points", ()))
+    return ZoneCount(as_text(row["zone"]), as_count(row["entered"]), as_count(row["left"]), inside, points)
+
+
+def _as_point(value: Any) -> tuple[int, int]:
+    x, y = (as_integer(number) for number in value)
+    return x, y
 
 
 def _as_corners(value: Any) -> tuple[float, float, float, float]:

@@ -30,11 +30,13 @@ class Stream:
     last: EntryId = (0, 0)
     groups: dict[str, GroupState] = field(default_factory=dict)
 
-    def add(self, entry: EntryId, body: bytes, fields: Mapping[str, str | int]) -> None:
+    def add(self, entry: EntryId, body: bytes, fields: Mapping[str, str | int]) -> bool:
         if entry == (0, 0):
             raise BrokerError("the ID must be greater than 0-0")
-        if entry > self.last:
-            self.entries[entry], self.fields[entry], self.last = body, dict(fields), entry
+        if entry <= self.last:
+            return False
+        self.entries[entry], self.fields[entry], self.last = body, dict(fields), entry
+        return True
 
     def trim(self, before: EntryId) -> None:
         self.entries = {entry: body for entry, body in self.entries.items() if entry >= before}

@@ -177,7 +177,7 @@ class MemoryTransaction:
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
-        self.commands: list[Callable[[], None]] = []
+        self.commands: list[Callable[[], object]] = []
 
     def append(self, stream: str, body: bytes, retain: int | None = None) -> None:
         broker = self._broker
@@ -195,6 +195,23 @@ class MemoryTransaction:
         )
         if retain is not None:
             self.commands.append(lambda: broker.stream(stream).keep(retain))
+
+    def publish_in_both(
+        self,
+        stream: str,
+        common: str,
+        entry_id: str,
+        body: bytes,
+        fields: Mapping[str, str | int],
+        retain: tuple[int, int],
+    ) -> None:
+        def add() -> None:
+            if self._broker.stream(stream).add(parse_id(entry_id), body, fields):
+                self._broker.stream(common).add(self._broker.next_id(common), body, fields)
+            for name, most in zip((stream, common), retain, strict=True):
+                self._broker.stream(name).keep(most)
+
+        self.commands.append(add)
 
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         dealt_with = list(ids)

@@ -18,7 +18,7 @@ def asked(settings: RunSettings) -> Asked:
     chosen = settings.detector.model_dump(mode="json", include={"model", "conf", "iou", "names", "classes", "imgsz"})
     engine = settings.detector.engine.model_dump(mode="json")
     chosen["engine"] = {name: engine.get(name) for name in ("kind", "half", "int8")}
-    tracked = settings.tracker.model_dump(mode="json", include={"tracking"})
+    tracked = settings.tracker.model_dump(mode="json", exclude={"patience_s", "wire"})
     sinks = {sink.kind: sink.model_dump(mode="json", exclude={"kind"}) for sink in settings.annotator.sinks}
     watched = settings.decoder.watch.model_dump(mode="json", exclude={"settle_s"})
     wanted = {"detector": chosen, "tracker": tracked, "outputs": sinks, "watch": watched}

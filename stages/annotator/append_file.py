@@ -95,6 +95,23 @@ def writing(path: Path) -> Iterator[None]:
         raise SinkError(f"{path} can't be written ({reason}): check the disk's free space and permissions") from error
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a file in its place, durable, whole or not at all.
+
+    Raises:
+        SinkError: it can't be written.
+    """
+    draft = path.with_name(path.name + ".part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Return when names made or changed in the folder survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Boxes and labels on a picture."""
+"""Boxes and labels on a picture, and zones and lines below them."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.messages import Detections
+from stages.annotator.draw_zones import draw_zones
 
 _GLYPH_WIDTH: Final = 16
 """Of OpenCV's font at scale 1, in pixels, roughly."""
@@ -13,10 +14,12 @@ _GLYPH_HEIGHT: Final = 30
 
 
 def draw(image: NDArray[np.uint8], found: Detections) -> NDArray[np.uint8]:
-    """Draw each detection on `image`, BGR uint8 (H, W, 3), in place, and return it.
+    """Draw zones, lines and detections on `image`, BGR uint8 (H, W, 3), in place, and return it.
 
     The image may be smaller than the original frame. A colour stands for a track, before there is one for a class.
     """
+    if found.zones:
+        draw_zones(image, found.zones, (found.frame.width, found.frame.height))
     if not len(found):
         return image
     import supervision as sv  # here: it takes half a second, and only this draws

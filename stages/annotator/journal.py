@@ -3,23 +3,23 @@
 .detstream/
 run.json            what was asked for (written by the command)
 gate.tracks         the tracker's state after a frame that is durable
+gate.events.place   how far the files of events go
 gate.json           what became of the source, once it is finished
 gate.jsonl          the lines, where none are asked for as an output; removed at the end
 """
 
 import json
-import os
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from stages.annotator.append_file import sync_folder, writing
+from stages.annotator.append_file import replace_file
 
 FOLDER: Final = ".detstream"
 _HEAD: Final = struct.Struct("<4sQ")
-_MAGIC: Final = b"dst1"
+_MAGIC: Final = b"dst2"  # 1 was without what is watched
 
 
 class Journal:
@@ -36,7 +36,7 @@ class Journal:
         Raises:
             SinkError: it can't be written.
         """
-        _replace(self._tracks, _HEAD.pack(_MAGIC, following) + state)
+        replace_file(self._tracks, _HEAD.pack(_MAGIC, following) + state)
 
     def tracks(self) -> tuple[int, bytes]:
         """Return the kept state, behind the frame before which it holds; (0, b"") if there is none."""
@@ -53,7 +53,7 @@ class Journal:
         Raises:
             SinkError: it can't be written.
         """
-        _replace(self._record, (json.dumps(record) + "\n").encode())
+        replace_file(self._record, (json.dumps(record) + "\n").encode())
         self._tracks.unlink(missing_ok=True)
 
     def record(self) -> dict[str, Any] | None:
@@ -62,15 +62,3 @@ class Journal:
             found = json.loads(self._record.read_text())
             return found if isinstance(found, dict) else None
         return None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(path.name + ".part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)

@@ -20,7 +20,7 @@ from pipeline.wire import decode
 from stages.annotator.couriers.posting import CameraPosting
 from stages.annotator.deriving import Deriving
 from stages.annotator.segments import boundary, stem
-from stages.annotator.sink import Sink
+from stages.annotator.sink import Concluding, Sink
 
 OpenSink: TypeAlias = Callable[[str], Sink]
 """Opens a sink for the segment of this name."""
@@ -64,12 +64,14 @@ class _Output:
             except SinkError as error:
                 self._give_up(error)
 
-    def finish(self, frames: int, error: str | None) -> None:
-        """Give the segment its final form."""
+    def finish(self, frames: int, end: EndOfSource | None) -> None:
+        """Give the segment its final form; `end`: of the camera, if it has come to one."""
         sink, self._sink = self._sink, None
         if sink is not None:
             try:
-                sink.finish(frames, error)
+                if end is not None and isinstance(sink, Concluding):
+                    sink.conclude(end)
+                sink.finish(frames, end.error if end else None)
             except SinkError as failure:
                 self._tell(failure)
 
@@ -180,7 +182,8 @@ class LiveWriter:
         at_s = found.frame.timestamp_s or found.frame.pts_s
         if at_s >= self._ends_s:
             self._begin_segment(at_s)
-        image = self._pixels(found) if self._draws else None
+        pictured = any(event.snapshot for event in found.events)
+        image = self._pixels(found) if self._draws or pictured else None
         for output in self._outputs:
             output.write(self._segment, found, image)
         self._last = seq
@@ -209,9 +212,9 @@ class LiveWriter:
         self._segments = [*self._segments, self._segment][-_SEGMENTS_TOLD:]
         self._ledger.write({"segments": json.dumps(self._segments)})
 
-    def _finish_segment(self, error: str | None) -> None:
+    def _finish_segment(self, end: EndOfSource | None) -> None:
         for output in self._outputs:
-            output.finish(self._last + 1, error)
+            output.finish(self._last + 1, end)
         if self._segment and self._deriving is not None:
             self._deriving.begin(self._segment)
         self._segment = ""
@@ -229,7 +232,7 @@ class LiveWriter:
         self._ended = None
         if end.epoch < self._ledger.read().epoch:  # it has come back since
             return
-        self._finish_segment(end.error)
+        self._finish_segment(end)
         self._report()
         if self._deriving is not None and self._deriving.busy:
             self._ended = end

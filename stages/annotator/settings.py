@@ -11,6 +11,7 @@ from pipeline.plugins import with_plug_ins
 from pipeline.settings import KernelSettings, Section
 from stages.annotator.couriers.peer import Sending
 from stages.annotator.sinks.coco import CocoSink
+from stages.annotator.sinks.events import EventsSink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.sinks.kafka import KafkaSink
 from stages.annotator.sinks.mqtt import MqttSink
@@ -23,7 +24,7 @@ from stages.annotator.sinks.stdout import StdoutSink
 from stages.annotator.sinks.video import VideoSink
 from stages.annotator.sinks.webhook import WebhookSink
 
-WrittenSettings: TypeAlias = JsonlSink | VideoSink
+WrittenSettings: TypeAlias = JsonlSink | EventsSink | VideoSink
 """Written frame by frame."""
 DerivedSettings: TypeAlias = ParquetSink | CocoSink | ReportSink
 """Made of the JSON lines, once all are there."""
@@ -36,7 +37,8 @@ else:
 
 _Sinks = Annotated[SinkSettings, Field(discriminator="kind")]
 
-_FORMATS: Final = {"jsonl": "jsonl", "mp4": "video", "parquet": "parquet", "coco": "coco", "report": "report"}
+_KINDS: Final = ("jsonl", "video", "events", "parquet", "coco", "report")
+_FORMATS: Final = {("mp4" if kind == "video" else kind): kind for kind in _KINDS}
 """Kinds of sinks by what people call them."""
 
 
@@ -58,8 +60,9 @@ class AnnotatorSettings(Section):
 
     @property
     def written(self) -> tuple[WrittenSettings, ...]:
-        """The sinks that are written frame by frame."""
-        return tuple(sink for sink in self.sinks if isinstance(sink, WrittenSettings))
+        """The sinks that are written frame by frame; the video last, as it draws on the pictures."""
+        written = (sink for sink in self.sinks if isinstance(sink, WrittenSettings))
+        return tuple(sorted(written, key=lambda sink: isinstance(sink, VideoSink)))
 
     @property
     def derived(self) -> tuple[DerivedSettings, ...]:

@@ -1,12 +1,12 @@
 """Where detections go."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.messages import Detections
+from pipeline.messages import Detections, EndOfSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,14 @@ class Counts:
     """Of the frames: those that could not be looked at."""
     detections: int | None = None
     """None where the output can't tell."""
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A sink that also wants what the end of a source brings with it."""
+
+    def conclude(self, end: EndOfSource) -> None:
+        """Take the end; comes before `finish`. One at or before `done` is ignored."""
 
 
 class Sink(Protocol):

@@ -95,7 +95,8 @@ class Annotator:
         settle(self._broker, source, standing)
         self._finished.append(source)
         if len(self._finished) > STREAMS_KEPT:
-            self._broker.delete([keys.detections(self._finished.popleft())])
+            self._broker.delete([stream(self._finished[0]) for stream in (keys.detections, keys.events, keys.counts)])
+            self._finished.popleft()
 
     def _stand_by(self) -> float:
         """Let go of all outputs, so that whoever is in charge can write them; return how long to wait."""

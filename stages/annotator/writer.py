@@ -17,7 +17,7 @@ from pipeline.wire import decode
 from stages.annotator.couriers.posting import RecordingPosting
 from stages.annotator.past import Past
 from stages.annotator.pixels import Pixels
-from stages.annotator.sink import Sink
+from stages.annotator.sink import Concluding, Sink
 
 _FLUSH_S: Final = 0.2
 _KEEP_S: Final = 1.0
@@ -155,7 +155,8 @@ class Writer:
 
     def _write_frame(self, found: Detections, entry_id: str) -> bool:
         image = None
-        if any(sink.needs_pixels and sink.done < found.frame.seq for sink in self._sinks):
+        pictured = any(event.snapshot for event in found.events)
+        if any((sink.needs_pixels or pictured) and sink.done < found.frame.seq for sink in self._sinks):
             try:
                 image = self._pixels.of(found)
             except FramePendingError:
@@ -195,6 +196,8 @@ class Writer:
 
     def _finish(self, end: EndOfSource) -> None:
         for sink in self._sinks:
+            if isinstance(sink, Concluding):
+                sink.conclude(end)
             sink.finish(end.frames, end.error)
         self._report()
         self._trim(end.frames - self._retain)

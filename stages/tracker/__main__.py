@@ -24,7 +24,7 @@ def _run(settings: TrackerRoot, stop: threading.Event) -> None:
     def open_line(source: str) -> Line:
         if Ledger(broker, source).read().live:
             return LiveChannel(broker, source, settings.tracker, retain)
-        return Channel(broker, source, settings.tracker)
+        return Channel(broker, source, settings.tracker, retain)
 
     try:
         Tracker(broker, settings.name, open_line).run(stop)

@@ -14,8 +14,9 @@ from stages.tracker.settings import TrackerSettings
 class Channel:
     """Orders, tracks and publishes one recording; nothing is left out, however long it is waited for."""
 
-    def __init__(self, broker: Broker, source: str, settings: TrackerSettings) -> None:
-        self._open = partial(Publication, broker, source, settings)
+    def __init__(self, broker: Broker, source: str, settings: TrackerSettings, retain: int = 1000) -> None:
+        """`retain`: about how many events stay for late readers."""
+        self._open = partial(Publication, broker, source, settings, retain, live=False)
         self.source, self._out = source, self._open()
         self._sequencer: Sequencer[tuple[Delivery, Detections]] = Sequencer(self._out.following)
         self._end: tuple[Delivery, EndOfSource] | None = None

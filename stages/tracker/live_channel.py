@@ -36,7 +36,7 @@ class LiveChannel:
         """`retain`: about how many entries the public stream keeps for late readers."""
         self.source, self._now = source, now
         self._patience_s, self._retain = settings.patience_s, retain
-        self._out = Publication(broker, source, settings)
+        self._out = Publication(broker, source, settings, retain, live=True)
         self._waiting: dict[int, _Waiting] = {}
         self._end: tuple[Delivery, EndOfSource, float] | None = None
         self._settled: list[str] = []

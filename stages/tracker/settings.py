@@ -1,51 +1,64 @@
-"""The tracker's settings."""
+"""The tracker's settings; the kinds of trackers that there are."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from pipeline.settings import KernelSettings, Section
+from pipeline.wire import Wire
+from stages.tracker.places import Lines, Zones, overlap
+from stages.tracker.trackers.bytetrack import ByteTrackSettings
+from stages.tracker.trackers.cbiou import CBIoUSettings
+from stages.tracker.trackers.ocsort import OcSortSettings
+from stages.tracker.trackers.sort import SortSettings
 
-if TYPE_CHECKING:
-    from trackers import ByteTrackTracker
+EventKind: TypeAlias = Literal[
+    "enter", "exit", "dwell", "crossed", "count", "appeared", "disappeared", "track_started", "track_ended"
+]
+TrackingSettings: TypeAlias = ByteTrackSettings | SortSettings | OcSortSettings | CBIoUSettings
 
 
-class ByteTrackSettings(Section):
-    """ByteTrack (Zhang et al. 2022), as implemented by `trackers`."""
+def _kind(given: Any) -> str:
+    """Return which tracker settings are of: ByteTrack's, unless they say another."""
+    kind = given.get("kind", "bytetrack") if isinstance(given, dict) else getattr(given, "kind", "bytetrack")
+    return str(kind)
 
-    kind: Literal["bytetrack"] = "bytetrack"
-    activation: float = Field(default=0.45, ge=0, le=1)
-    """Least confidence that begins a track."""
-    high_confidence: float = Field(default=0.4, ge=0, le=1)
-    """From here on a detection is matched in the first round, below in the second."""
-    least_iou: float = Field(default=0.1, ge=0, le=1)
-    """Least overlap of a detection with the place that its track predicts."""
-    consecutive_frames: int = Field(default=2, ge=1)
-    """Frames in a row before a track gets its number."""
-    lost_s: float = Field(default=1.0, ge=0)
-    """How long a track without detections is kept."""
 
-    def build(self, fps: float) -> "ByteTrackTracker":
-        """Return a tracker for one source of so many frames a second."""
-        from trackers import ByteTrackTracker
-
-        return ByteTrackTracker(
-            lost_track_buffer=round(30 * self.lost_s),  # `trackers` counts it in frames of 1/30 s
-            frame_rate=fps,
-            track_activation_threshold=self.activation,
-            minimum_consecutive_frames=self.consecutive_frames,
-            minimum_iou_threshold=self.least_iou,
-            high_conf_det_threshold=self.high_confidence,
-        )
+_Tracking = Annotated[
+    Annotated[ByteTrackSettings, Tag("bytetrack")]
+    | Annotated[SortSettings, Tag("sort")]
+    | Annotated[OcSortSettings, Tag("ocsort")]
+    | Annotated[CBIoUSettings, Tag("cbiou")],
+    Discriminator(_kind),
+]
 
 
 class TrackerSettings(Section):
-    """How frames are ordered, tracked and published."""
+    """How frames are ordered, tracked and published, and what is told of them."""
 
-    tracking: ByteTrackSettings | None = ByteTrackSettings()
-    """None: no tracker numbers."""
+    tracking: _Tracking | None = ByteTrackSettings()
+    """None: no tracker numbers, and no events."""
+    zones: Zones = ()
+    lines: Lines = ()
+    track_events: bool = True
+    """Whether the begin and the end of each track is an event."""
+    snapshots: tuple[EventKind, ...] = ()
+    """Of which kinds of events the sink `events` writes a picture."""
+    minutes: bool = True
+    """Whether objects are counted by class and zone, minute by minute."""
     patience_s: float = Field(default=2.0, gt=0, le=60)
     """Of a camera: how long an answer is waited for when a later one is there. A recording's is waited for for ever."""
+    wire: Wire = "msgpack"
+    """How the bodies of public entries are written: `json` is twice as large, and read by anything."""
+
+    @model_validator(mode="after")
+    def _has_tracks_for_its_zones(self) -> Self:
+        both = [zone for zone in self.zones for line in self.lines if zone.name == line.name and overlap(zone, line)]
+        if both:
+            raise ValueError(f"a zone and a line are called {both[0].name!r}: events could not be told apart")
+        if self.tracking is None and (self.zones or self.lines):
+            raise ValueError("zones and lines need tracks: give tracking, or leave them out")
+        return self
 
 
 class TrackerRoot(KernelSettings):
@@ -55,3 +68,9 @@ class TrackerRoot(KernelSettings):
     decoder: Any = None
     detector: Any = None
     annotator: Any = None
+
+    @model_validator(mode="after")
+    def _has_pictures_for_its_snapshots(self) -> Self:
+        if self.tracker.snapshots and not self.flow.full_size:
+            raise ValueError("tracker.snapshots needs the full-size pictures: set flow.full_size: true")
+        return self

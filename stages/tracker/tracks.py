@@ -1,26 +1,18 @@
-"""Who is who from frame to frame: ByteTrack by `trackers`, with a state that survives a restart."""
+"""Who is who from frame to frame: a tracker of `trackers`, with a state that survives a restart."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import supervision as sv
-from numpy.typing import NDArray
-from trackers.core.bytetrack.tracklet import ByteTrackTracklet
 
 from pipeline.messages import Detections
-from stages.tracker.settings import ByteTrackSettings
+from stages.tracker.settings import TrackingSettings
 
 _NOBODY: Final = -1
-_COUNTERS: Final = (
-    "age",
-    "tracker_id",
-    "time_since_update",
-    "number_of_successful_consecutive_updates",
-)
-_ELAPSED: Final = "time_since_update_seconds"
-_HEAD: Final = 5
-"""Numbers before the first track's: next number, clock, usual gap, the clock of the tracker and of the last frame."""
+_OF_THE_TRACKER: Final = ("_next_track_id", "_last_timestamp", "frame_count", "frame_id")
+"""What a tracker keeps beside its tracks; each kind has some of these."""
+_FILTER: Final = "state_estimator"
 _GAPS_WAITED: Final = 3.0
 _GAP_SHARE: Final = 0.2
 _LONGEST_GAP_S: Final = 10.0
@@ -30,14 +22,22 @@ _LEAST_STEP_S: Final = 1e-3
 
 
 class Tracks:
-    """The tracks of one source; same frames in, same numbers out, also across a restart from `to_bytes`."""
+    """The tracks of one source; same frames in, same numbers out, also across a restart from `state`."""
 
-    def __init__(self, settings: ByteTrackSettings, fps: float, state: bytes = b"") -> None:
-        self._tracker, self._lost_s = settings.build(fps), settings.lost_s
+    def __init__(self, settings: TrackingSettings, fps: float, state: dict[str, Any] | None = None) -> None:
+        self._settings = settings
+        self._tracker: Any = settings.build(fps)
         self._seen_s: float | None = None
         self._clock_s = self._gap_s = 0.0
-        if state:
-            self._restore(np.frombuffer(state, "<f8"))
+        self.gap = False
+        """Whether the last frame came after so long that tracks may have ended unseen."""
+        if state is not None:
+            self._restore(state)
+
+    @property
+    def alive(self) -> set[int]:
+        """The numbers of the tracks that have one, and have not ended."""
+        return {int(track.tracker_id) + 1 for track in self._tracker.tracks if track.tracker_id != _NOBODY}
 
     def update(self, found: Detections, at_s: float | None = None) -> Detections:
         """Return the detections in the same order, each with its track's number, from 1; -1 where there is none yet.
@@ -57,15 +57,16 @@ class Tracks:
         """Note a frame in which nothing moved, and that nobody looked at: all tracks stay as they are."""
         self._seen_s = at_s
 
-    def to_bytes(self) -> bytes:
-        """Return the state: the next number and clocks, then each track's counters and Kalman filter, as float64."""
-        clocks = (self._tracker._last_timestamp, self._seen_s)
-        known = [np.nan if clock is None else clock for clock in clocks]
-        rows = [np.array([self._tracker._next_track_id, self._clock_s, self._gap_s, *known])]
-        for track in self._tracker.tracks:
-            rows.append(np.array([getattr(track, name) for name in (*_COUNTERS, _ELAPSED)]))
-            rows.extend(array.ravel() for array in track.state_estimator.kf.get_state().values())
-        return np.concatenate(rows).astype("<f8").tobytes()
+    def forget(self) -> None:
+        """End all tracks; their numbers are not given again."""
+        self._tracker.tracks = []
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is to survive: the next number, clocks, and each track with its Kalman filter."""
+        tracker = {name: getattr(self._tracker, name) for name in _OF_THE_TRACKER if hasattr(self._tracker, name)}
+        clocks = [self._clock_s, self._gap_s, self._seen_s]
+        tracks = [_state_of(track) for track in self._tracker.tracks]
+        return {"kind": self._settings.kind, "tracker": tracker, "clocks": clocks, "tracks": tracks}
 
     def _awake_s(self, at_s: float) -> float:
         """Return the time as tracks know it: it stands still while nothing moves, and never goes back.
@@ -73,31 +74,31 @@ class Tracks:
         A camera that is looked at every two seconds must not lose its tracks after one: a few usual gaps are waited.
         """
         passed_s = max(0.0 if self._seen_s is None else at_s - self._seen_s, _LEAST_STEP_S)
-        self._tracker.maximum_time_without_update = max(self._lost_s, _GAPS_WAITED * self._gap_s)
+        waited_s = max(self._settings.lost_s, _GAPS_WAITED * self._gap_s)
+        self._tracker.maximum_time_without_update = waited_s
+        self.gap = passed_s > waited_s
         self._gap_s += _GAP_SHARE * (min(passed_s, _LONGEST_GAP_S) - self._gap_s)
         self._seen_s = at_s
         self._clock_s += passed_s
         return self._clock_s
 
-    def _restore(self, values: NDArray[np.float64]) -> None:
-        self._tracker._next_track_id = int(values[0])
-        self._clock_s, self._gap_s = float(values[1]), float(values[2])
-        self._tracker._last_timestamp, self._seen_s = (None if np.isnan(x) else float(x) for x in values[3:_HEAD])
-        shapes = {name: array.shape for name, array in _new_track().state_estimator.kf.get_state().items()}
-        width = len(_COUNTERS) + 1 + sum(int(np.prod(shape)) for shape in shapes.values())
-        self._tracker.tracks = [_track(row, shapes) for row in values[_HEAD:].reshape(-1, width)]
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; another kind of tracker gives new numbers, greater than those that were given."""
+        self._tracker._next_track_id = state["tracker"]["_next_track_id"]
+        if state["kind"] != self._settings.kind:
+            return
+        for name, value in state["tracker"].items():
+            setattr(self._tracker, name, value)
+        self._clock_s, self._gap_s, self._seen_s = state["clocks"]
+        self._tracker.tracks = [self._track(track) for track in state["tracks"]]
+
+    def _track(self, state: dict[str, Any]) -> Any:
+        track = self._settings.tracklet()
+        track.state_estimator.kf.set_state(state[_FILTER])
+        vars(track).update({name: value for name, value in state.items() if name != _FILTER})
+        return track
 
 
-def _new_track() -> ByteTrackTracklet:
-    return ByteTrackTracklet(np.array([0.0, 0.0, 1.0, 1.0]))
-
-
-def _track(row: NDArray[np.float64], shapes: dict[str, tuple[int, ...]]) -> ByteTrackTracklet:
-    track = _new_track()
-    for name, value in zip(_COUNTERS, row, strict=False):
-        setattr(track, name, int(value))
-    setattr(track, _ELAPSED, float(row[len(_COUNTERS)]))
-    cuts = np.cumsum([len(_COUNTERS) + 1, *(int(np.prod(shape)) for shape in shapes.values())])
-    parts = zip(shapes.items(), cuts, cuts[1:], strict=False)
-    track.state_estimator.kf.set_state({name: row[i:j].reshape(shape) for (name, shape), i, j in parts})
-    return track
+def _state_of(track: Any) -> dict[str, Any]:
+    state: dict[str, Any] = vars(track) | {_FILTER: track.state_estimator.kf.get_state()}
+    return state

@@ -80,12 +80,13 @@ ENDED: Final = replace(
     path=((0.14, 60.0, 220.0), (1.64, 60.25, 220.5)),
 )
 MINUTE: Final = MinuteCounts("car-park", 1_700_000_000.0, 750, (MinuteRow("yard", "car", 3, 1.25, 5, 2),))
+ZONES: Final = (ZoneCount("yard", 5, 2, 3, ((0, 0), (9, 0), (9, 900))), ZoneCount("all", 1, 0, 1))
 PUBLIC: Final[dict[str, Detections | EndOfSource | Event | MinuteCounts]] = {
     "published": FOUND,
     "published-none": replace(Detections.none(FRAME), published_ns=5),
     "published-failed": Detections.failed(FRAME, "the engine refused it"),
     "published-live": replace(FOUND, frame=replace(FRAME, previous=37), dropped_before=3),
-    "published-zones": replace(FOUND, zones=(ZoneCount("yard", 5, 2, 3), ZoneCount("entrance", 1, 0))),
+    "published-zones": replace(FOUND, zones=ZONES),
     "published-events": replace(FOUND, events=(CROSSED, ENDED), minutes=(MINUTE,)),
     "published-end-events": EndOfSource("car-park", 2, 42, events=(ENDED,), minutes=(MINUTE,)),
     "minute": MINUTE,

@@ -194,3 +194,11 @@ def test_claims_and_leases_of_the_fake_go_by_its_clock() -> None:
     now += 0.1
     assert bodies(alive.read(1, 0)) == [b"1"]
     assert broker.lease("l", "alive", 10)
+
+
+def test_what_is_published_in_both_streams_is_in_each_of_them_once(any_broker: Broker) -> None:
+    for entry_id, body in (("5-1", b"1"), ("5-2", b"2"), ("5-2", b"a second copy"), ("5-0", b"older"), ("6-0", b"3")):
+        with any_broker.transaction() as transaction:
+            transaction.publish_in_both("one", "all", entry_id, body, {"v": 1}, (1000, 1000))
+    assert content(any_broker, "one") == content(any_broker, "all") == [b"1", b"2", b"3"]
+    assert [entry.id for entry in any_broker.read({"one": "0"}, 9, 0)] == ["5-1", "5-2", "6-0"]

@@ -1,5 +1,6 @@
 """The wire: its golden bytes, round trips, and that no bytes do more harm than a MessageError."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import MessageError
 from pipeline.messages import Detections, EndOfSource, Event, FrameMeta, Message, SourceState, Turn, ZoneCount
-from pipeline.wire import decode, encode, encode_public
+from pipeline.wire import decode, encode, encode_public, public_fields
 from tests.pipeline.message_examples import FOUND, FRAME, INTERNAL, PUBLIC, plain
 
 GOLDEN = Path(__file__).parents[1] / "data" / "messages"
@@ -120,6 +121,21 @@ def test_what_older_versions_sent_is_still_read(old: Path) -> None:
     assert plain(decode(old.read_bytes())) == plain((INTERNAL | PUBLIC)[old.stem])
 
 
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_messages_may_be_json_too(name: str) -> None:
+    body = encode_public(PUBLIC[name], "json")
+    assert json.loads(body) == msgpack.unpackb(encode_public(PUBLIC[name])) == public_fields(PUBLIC[name])
+    assert plain(decode(body)) == plain(PUBLIC[name])
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"{}", b'{"v": 1, "type": "end"}', b'{"v": 1, "type": "end", "epoch": NaN}', b"{\xff}"]
+)
+def test_json_that_is_no_message_is_a_message_error(body: bytes) -> None:
+    with pytest.raises(MessageError):
+        decode(body)
+
+
 def test_a_public_message_is_plain_maps_and_lists() -> None:
     read = msgpack.unpackb(encode_public(FOUND))
     assert (read["v"], read["type"], read["source"], read["seq"]) == (1, "published", "car-park", 41)
@@ -138,7 +154,10 @@ def test_internal_messages_come_back_as_they_were(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
 
-@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS), max_size=3))
+POINTS = st.lists(st.tuples(COUNTS, COUNTS), max_size=4).map(tuple)
+
+
+@given(zones=st.lists(st.builds(ZoneCount, TEXTS, COUNTS, COUNTS, st.none() | COUNTS, POINTS), max_size=3))
 def test_what_is_counted_in_zones_comes_back_as_it_was(zones: list[ZoneCount]) -> None:
     message = replace(FOUND, zones=tuple(zones))
     assert plain(decode(encode_public(message))) == plain(message)

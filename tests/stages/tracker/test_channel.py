@@ -1,5 +1,6 @@
 """One source: epochs are fenced, the end is last, and entries are numbered as Redis wants them."""
 
+import json
 from dataclasses import replace
 from typing import Final
 
@@ -54,12 +55,20 @@ def line() -> Line:
     return Line()
 
 
+def test_bodies_are_json_where_that_is_asked_for() -> None:
+    line = Line(TrackerSettings(tracking=None, wire="json"))
+    line.send(*scene(1, 3), EndOfSource(SOURCE, 1, 3))
+    bodies = line.broker.bodies(keys.detections(SOURCE))
+    assert [json.loads(body)["type"] for body in bodies] == ["published"] * 3 + ["end"]
+    assert [decode(body) for body in bodies[3:]] == [EndOfSource(SOURCE, 1, 3)]
+
+
 def test_an_entry_says_what_is_in_it_without_being_unpacked(line: Line) -> None:
     found = scene(1, 3)
     line.send(*found, EndOfSource(SOURCE, 1, 3))
     fields = [entry["fields"] for entry in published(line.broker)]
-    assert fields[2] == {"v": 1, "source": SOURCE, "seq": 2, "n": len(found[2])}
-    assert fields[3] == {"v": 1, "source": SOURCE, "seq": 3, "n": 0}
+    assert fields[2] == {"v": 1, "source": SOURCE, "seq": 2, "ts": "0.080000", "n": len(found[2])}
+    assert fields[3] == {"v": 1, "source": SOURCE, "seq": 3, "ts": "0.080000", "n": 0}
 
 
 def test_an_older_epoch_is_refused_and_a_newer_one_starts_over_with_what_was_early(line: Line) -> None:

@@ -1,7 +1,8 @@
 """Numbers of objects: the same for the same frames, wherever a restart falls."""
 
+import typing
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -9,24 +10,69 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.messages import Detections, FrameMeta
-from stages.tracker.settings import ByteTrackSettings
+from stages.tracker.freezing import freeze, thaw
+from stages.tracker.settings import TrackingSettings
+from stages.tracker.trackers.bytetrack import ByteTrackSettings
+from stages.tracker.trackers.cbiou import CBIoUSettings
+from stages.tracker.trackers.ocsort import OcSortSettings
+from stages.tracker.trackers.sort import SortSettings
 from stages.tracker.tracks import Tracks
 from tests.stages.tracker.scenes import FPS, scene
 
 SETTINGS = ByteTrackSettings()
 
 
+KINDS: Final[dict[str, type[Any]]] = {
+    "bytetrack": ByteTrackSettings,
+    "sort": SortSettings,
+    "ocsort": OcSortSettings,
+    "cbiou": CBIoUSettings,
+}
+
+
+def test_each_kind_of_tracker_that_can_be_set_is_tested_here() -> None:
+    assert set(KINDS.values()) == set(typing.get_args(TrackingSettings))
+
+
+def restarted(tracks: Tracks, wanted: TrackingSettings) -> Tracks:
+    return Tracks(wanted, FPS, thaw(freeze(tracks.state())))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("timed", [False, True])
 @given(st.integers(0, 1000), st.integers(1, 4), st.sampled_from([0.0, 0.2, 1.0]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_tracks_restored_after_any_frame_go_on_exactly_as_if_nothing_had_happened(
-    seed: int, consecutive: int, lost_s: float
+    kind: str, timed: bool, seed: int, consecutive: int, lost_s: float
 ) -> None:
-    wanted = ByteTrackSettings(consecutive_frames=consecutive, lost_s=lost_s)
+    wanted = KINDS[kind](kind=kind, consecutive_frames=consecutive, lost_s=lost_s)
     whole, restored = Tracks(wanted, FPS), Tracks(wanted, FPS)
     for found in scene(seed, 40):
-        restored = Tracks(wanted, FPS, restored.to_bytes())
-        assert restored.update(found).tracker_id.tolist() == whole.update(found).tracker_id.tolist()
-        assert restored.to_bytes() == whole.to_bytes()
+        restored = restarted(restored, wanted)
+        at_s = found.frame.pts_s if timed else None
+        assert restored.update(found, at_s).tracker_id.tolist() == whole.update(found, at_s).tracker_id.tolist()
+        assert restored.alive == whole.alive
+        assert freeze(restored.state()) == freeze(whole.state())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_is_never_given_twice_not_even_by_another_kind_of_tracker(kind: str) -> None:
+    tracks = Tracks(SETTINGS, FPS)
+    given_before = {int(number) for found in scene(1, 40) for number in tracks.update(found).tracker_id}
+    other = KINDS[kind](kind=kind)
+    tracks = Tracks(other, FPS, thaw(freeze(tracks.state())))
+    tracks.forget()
+    given_after = {int(number) for found in scene(2, 40) for number in tracks.update(found).tracker_id}
+    assert given_before & given_after == {-1}
+    assert max(given_after) > max(given_before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_follows_objects_that_move_evenly(kind: str) -> None:
+    tracks = Tracks(KINDS[kind](kind=kind), FPS)
+    numbers = [tracks.update(seen(100 + 4 * step, 900 - 4 * step)).tracker_id.tolist() for step in range(30)]
+    assert numbers[5:] == [[1, 2]] * 25
+    assert tracks.alive == {1, 2}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,7 +100,7 @@ def test_one_object_that_stays_is_one_number() -> None:
 
 
 def test_a_new_source_has_no_state_to_speak_of() -> None:
-    assert len(Tracks(SETTINGS, FPS).to_bytes()) < 64
+    assert len(freeze(Tracks(SETTINGS, FPS).state())) < 200
 
 
 def seen(*lefts: float) -> Detections:
@@ -153,11 +199,11 @@ def test_a_restart_after_any_frame_changes_no_number_of_a_camera(course: list[tu
     whole, restored, at_s = Tracks(SETTINGS, FPS), Tracks(SETTINGS, FPS), START_S
     for act, passed_s, left in course:
         at_s += passed_s
-        restored = Tracks(SETTINGS, FPS, restored.to_bytes())
+        restored = restarted(restored, SETTINGS)
         if act == "rest":
             whole.rest(at_s)
             restored.rest(at_s)
         else:
             found = seen(100 + left, 900 - left) if act == "see" else NOBODY
             assert ids(restored, found, at_s) == ids(whole, found, at_s)
-        assert restored.to_bytes() == whole.to_bytes()
+        assert freeze(restored.state()) == freeze(whole.state())
