@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from detstream.sources import Item, Listing, is_image
 from pipeline.errors import SourceError
 from pipeline.messages import FrameMeta
+from stages.decoder.recording import Recording
 from stages.decoder.source import Decoded
-from stages.decoder.sources.file import FileSource, Recording
+from stages.decoder.sources.file import FileSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)

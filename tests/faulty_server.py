@@ -67,6 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         if faulty.tell_length:
             self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", faulty.tag)
+        if faulty.ranges:
+            self.send_header("Accept-Ranges", "bytes")
         self.end_headers()
         body = body[: faulty.cuts.pop(0)] if faulty.cuts else body
         with suppress(ConnectionError):  # who refuses the file hangs up

@@ -64,4 +64,4 @@ def test_folders_in_the_settings_for_containers_are_mounted() -> None:
     assert str(load(AnnotatorRoot, file).annotator.output) in mounted["annotator"]
     assert str(load(DecoderRoot, file).ring_folder) in mounted["decoder"]
     for _, recording in load(DecoderRoot, file).decoder.recordings:
-        assert str(recording.path.parent) in mounted["decoder"]
+        assert str(Path(recording.address).parent) in mounted["decoder"]

@@ -1,5 +1,6 @@
 """This process's own command line, as `ps` shows it."""
 
+import re
 import sys
 
 
@@ -13,9 +14,12 @@ def hide_secrets() -> None:
 
 
 def _hidden(argument: str) -> str:
-    from stages.decoder.live.address import is_live, shown
+    from stages.decoder.address import is_live, shown
+
+    def is_url(text: str) -> bool:
+        return is_live(text) or re.match(r"\w[\w+.-]*://", text) is not None
 
     name, equals, rest = argument.partition("=")
-    if is_live(argument):
+    if is_url(argument):
         return shown(argument)
-    return f"{name}={shown(rest)}" if equals and is_live(rest) else argument
+    return f"{name}={shown(rest)}" if equals and is_url(rest) else argument

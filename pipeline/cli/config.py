@@ -12,7 +12,9 @@ from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, explain, load, merge, variables
 from stages.annotator.settings import AnnotatorSettings, chosen
 from stages.decoder.settings import DecoderSettings
-from stages.decoder.sources.listing import NamedCamera, NamedSource, expand_all
+from stages.decoder.settings import NamedSource as NamedSettings
+from stages.decoder.sources.listing import NamedCamera, NamedSource, NamedUrl, expand_all
+from stages.decoder.sources.url import UrlSource
 from stages.decoder.wishes import check
 from stages.detector.cores import usable_cores
 from stages.detector.finder import class_ids
@@ -91,9 +93,16 @@ def write(settings: RunSettings, path: Path) -> None:
     """Write settings for the stages, readable by their owner only; cameras are not among them, but in the registry."""
     path.touch(mode=0o600)
     values = settings.model_dump(mode="json", exclude={"name": True, "decoder": {"sources"}})
-    recordings = [item.model_dump(mode="json") for item in settings.decoder.sources if item.source.kind == "file"]
+    recordings = [_with_secret(item) for item in settings.decoder.sources if item.source.kind != "camera"]
     values["decoder"] |= {"sources": recordings} | ({"serve": True} if settings.decoder.cameras else {})
     path.write_text(json.dumps(values))
+
+
+def _with_secret(item: NamedSettings) -> dict[str, Any]:
+    values = item.model_dump(mode="json")
+    if isinstance(item.source, UrlSource):
+        values["source"]["url"] = item.source.url.get_secret_value()
+    return values
 
 
 def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
@@ -125,7 +134,9 @@ def _decoder(options: RunOptions) -> dict[str, Any]:
     return _given(decoder)
 
 
-def _source(item: NamedSource | NamedCamera, options: RunOptions) -> dict[str, Any]:
+def _source(item: NamedSource | NamedUrl | NamedCamera, options: RunOptions) -> dict[str, Any]:
+    if isinstance(item, NamedUrl):
+        return {"name": item.name, "source": {"kind": "url", "url": item.url, **options.sampling}}
     if isinstance(item, NamedSource):
         joined = {"join": True} if item.is_joined else {}
         return {"name": item.name, "source": {"kind": "file", "path": item.path, **joined, **options.sampling}}

@@ -11,8 +11,8 @@ from rich.table import Table
 from pipeline.cli.config import RunSettings
 from pipeline.cli.progress import Bar
 from pipeline.errors import SourceError
-from stages.decoder.live.address import shown
-from stages.decoder.sources.file import FileSource
+from stages.decoder.address import shown
+from stages.decoder.settings import RecordingSource
 
 _HEADINGS: Final = ("source", "codec", "size", "fps", "length", "frames", "MB")
 _MIB: Final = 1 << 20
@@ -55,6 +55,14 @@ class Plan:
         """About so many frames would be looked at, of recordings that say how many they have."""
         return sum(source.frames or 0 for source in self.sources)
 
+    @property
+    def lines(self) -> list[str]:
+        """What is to be said of it beneath the table."""
+        wrong = [f"{source.source}: {source.error}" for source in self.sources if source.error is not None]
+        trouble = f", {self.unreadable} of them can't be read" if self.unreadable else ""
+        sources = f"{len(self.sources)} source{'' if len(self.sources) == 1 else 's'}"
+        return [*wrong, f"{sources}{trouble}, about {self.frames} frames; nothing was written"]
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {"frames": self.frames, "unreadable": self.unreadable, "sources": list(map(asdict, self.sources))}
@@ -74,23 +82,21 @@ def planned(settings: RunSettings, console: Console) -> Plan:
 
 def table(plan: Plan) -> Table:
     """Return it as a table, a row a source."""
-    result = Table(box=None, header_style="bold", caption_justify="left")
+    result = Table(box=None, header_style="bold")
     for heading in _HEADINGS:
         result.add_column(heading, justify="left" if heading in ("source", "codec") else "right")
     for source in plan.sources:
         if source.error is not None:
-            result.add_row(escape(source.source), f"[red]{escape(source.error)}[/]")
+            result.add_row(escape(source.source), "[red]failed[/]")
         elif not source.codec:
             result.add_row(escape(source.source), escape(source.path))
         else:
             result.add_row(escape(source.source), *_row(source))
-    trouble = f", {plan.unreadable} of them can't be read" if plan.unreadable else ""
-    result.caption = f"{len(plan.sources)} sources{trouble}, about {plan.frames} frames; nothing was written"
     return result
 
 
-def _of(name: str, recording: FileSource, files: tuple[str, ...]) -> Planned:
-    path, size = str(recording.path), recording.size
+def _of(name: str, recording: RecordingSource, files: tuple[str, ...]) -> Planned:
+    path, size = recording.address, recording.size
     try:
         video = recording.build()
     except SourceError as error:

@@ -31,6 +31,7 @@ from pipeline.source_report import SourceReport, report_camera, report_source
 from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.decoder.folder import videos_in
+from stages.decoder.settings import RecordingSource
 from stages.decoder.sources.file import FileSource
 from stages.decoder.watching import name_in
 from stages.detector.yolo_nas.card import read_card
@@ -115,7 +116,7 @@ def _begun(settings: RunSettings, how: How) -> RunState:
     return state
 
 
-def _in_watched(settings: RunSettings) -> dict[str, FileSource]:
+def _in_watched(settings: RunSettings) -> dict[str, RecordingSource]:
     """Return the recordings that are in watched folders by now."""
     watched = settings.decoder.watch.folders
     return {name_in(folder, path): FileSource(path=path) for folder in watched for path in videos_in(folder)}
@@ -171,7 +172,7 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
 def _sources(settings: RunSettings, state: RunState, broker: Broker, *, interrupted: bool) -> Iterator[dict[str, Any]]:
     """Yield what became of each source: recordings, cameras, then those of both that came later."""
     records = {record["source"]: record for record in state.records()}
-    paths = {name: str(recording.path) for name, recording in settings.decoder.recordings}
+    paths = {name: recording.address for name, recording in settings.decoder.recordings}
     for name in broker.members(keys.SOURCES) - paths.keys():
         standing = Ledger(broker, name).read()
         paths |= {} if standing.live or not standing.epoch else {name: standing.text("path")}

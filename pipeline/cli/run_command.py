@@ -143,6 +143,8 @@ def _show_plan(options: "RunOptions", *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(found.as_dict(), ensure_ascii=False) + "\n")
     else:
         Console().print(table(found))
+        for line in found.lines:
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
     return 1 if found.unreadable else 0
 
 

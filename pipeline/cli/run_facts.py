@@ -7,14 +7,12 @@ from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings
 from pipeline.cli.run_state import Asked
-from stages.decoder.sampling import Sampling
-from stages.decoder.sources.file import FileSource
 from stages.detector.yolo_nas.card import fingerprint, read_card
 
 
 def asked(settings: RunSettings) -> Asked:
     """Return what a run's outputs depend on."""
-    sources = {name: _file_facts(recording) for name, recording in settings.decoder.recordings}
+    sources = {name: recording.identity for name, recording in settings.decoder.recordings}
     chosen = settings.detector.model_dump(mode="json", include={"model", "conf", "iou", "names", "classes", "imgsz"})
     engine = settings.detector.engine.model_dump(mode="json")
     chosen["engine"] = {name: engine.get(name) for name in ("kind", "half", "int8")}
@@ -23,14 +21,6 @@ def asked(settings: RunSettings) -> Asked:
     watched = settings.decoder.watch.model_dump(mode="json", exclude={"settle_s"})
     wanted = {"detector": chosen, "tracker": tracked, "outputs": sinks, "watch": watched}
     return Asked(sources, wanted, fingerprint(settings.detector.model))
-
-
-def _file_facts(recording: FileSource) -> dict[str, Any]:
-    """Return by what a recording is known to be the same, and which of its frames are looked at."""
-    found = [path.stat() for path in recording.files if path.exists()]
-    size, changed = sum(stat.st_size for stat in found), max((stat.st_mtime_ns for stat in found), default=None)
-    frames = recording.model_dump(mode="json", include={*Sampling.model_fields, "join"})
-    return {"path": str(recording.path.resolve()), "bytes": size, "changed_ns": changed, **frames}
 
 
 def facts_of(settings: RunSettings, broker: Broker, detectors: int) -> dict[str, Any]:

@@ -88,8 +88,8 @@ class RunState:
 
     def _go_on(self, asked: Asked, *, resume: bool) -> None:
         before = self._read()
-        done, of = len(list(self.records())), len(before.sources)
-        what = f"{self._output} holds an unfinished run ({done} of {of} recordings done)"
+        done, of = len(list(self.records())), f" of {len(before.sources)}" if before.sources else ""
+        what = f"{self._output} holds an unfinished run ({done}{of} recordings done)"
         if not resume:
             raise ConfigError(f"{what}: go on with it with --resume, or start over with --force")
         if difference := asked.difference(before):

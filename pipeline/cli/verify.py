@@ -35,7 +35,7 @@ def verify(
 
     run = read_run(folder)
     found = _verified(run, Console(stderr=True), decode=decode)
-    right = not run.unfinished and all(item.verdict in ("proved", "camera") for item in found)
+    right = (run.endless or not run.unfinished) and all(item.verdict in ("proved", "camera") for item in found)
     if as_json:
         told: dict[str, Any] = {"folder": str(folder), "proved": right, "unfinished": run.unfinished}
         sys.stdout.write(json.dumps(told | {"sources": [asdict(item) for item in found]}, ensure_ascii=False) + "\n")
@@ -91,7 +91,7 @@ def _conclusion(run: "Run", found: "Sequence[Verified]", *, decode: bool) -> str
     findings = sum(len(item.findings) for item in found)
     if findings:
         return f"{findings} finding{'' if findings == 1 else 's'} in {count['wrong']} of {len(found)} sources"
-    if run.unfinished or count["unfinished"]:
+    if count["unfinished"] or (run.unfinished and not run.endless):
         done = f"{count['proved']} of {len(found)} recordings are done and proved"
         how = "go on with it by the same `detstream run` and --resume" if run.unfinished else "run them again"
         return f"{run.folder} holds an unfinished run, {done}: {how}"
@@ -99,4 +99,5 @@ def _conclusion(run: "Run", found: "Sequence[Verified]", *, decode: bool) -> str
         return "there is no recording here, and what a camera has dropped nobody can count again: nothing is proved"
     frames = sum(item.frames for item in found if item.verdict == "proved")
     how = "each decoded anew and compared" if decode else "with --decode each is compared with its recording, too"
-    return f"every frame once, in order, as it was written: {count['proved']} recordings, {frames:,} frames; {how}"
+    recordings = f"{count['proved']} recording{'' if count['proved'] == 1 else 's'}"
+    return f"every frame once, in order, as it was written: {recordings}, {frames:,} frames; {how}"

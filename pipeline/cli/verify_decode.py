@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from pipeline.cli.verify_subject import Subject
 from pipeline.errors import SourceError
 from stages.annotator.derived import Row
-from stages.decoder.settings import DecoderSettings
+from stages.decoder.settings import DecoderSettings, RecordingSource
 from stages.decoder.source import Decoded
 from stages.decoder.sources.file import FileSource
+from stages.decoder.sources.url import UrlSource
 
 _SAME_S: Final = 1e-6
 """Outputs have microseconds."""
@@ -37,7 +38,7 @@ def decoded_anew(subject: Subject, rows: Iterable[Row], settings: Mapping[str, A
         yield f"decoded anew: {errors[0]}"
 
 
-def _frames(source: FileSource, errors: list[str]) -> Iterator[Decoded]:
+def _frames(source: RecordingSource, errors: list[str]) -> Iterator[Decoded]:
     """Yield the frames of a recording, up to where it fails."""
     try:
         with closing(source.build()) as recording:
@@ -46,9 +47,11 @@ def _frames(source: FileSource, errors: list[str]) -> Iterator[Decoded]:
         errors.append(str(error))
 
 
-def _source(subject: Subject, settings: Mapping[str, Any]) -> FileSource:
+def _source(subject: Subject, settings: Mapping[str, Any]) -> RecordingSource:
     """Return how the recording was decoded; as usual if the settings don't say so."""
-    source = FileSource(path=subject.recording)
+    source: RecordingSource = FileSource(path=subject.recording)
     with suppress(ValidationError):
-        source = dict(DecoderSettings(**settings.get("decoder", {})).recordings).get(subject.name, source)
-    return source.model_copy(update={"path": subject.recording})
+        decoder = DecoderSettings(**settings.get("decoder", {}))
+        watched = FileSource(path=subject.recording, **decoder.watch.wish)
+        source = dict(decoder.recordings).get(subject.name, watched)
+    return source if isinstance(source, UrlSource) else source.model_copy(update={"path": subject.recording})

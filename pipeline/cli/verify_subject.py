@@ -58,6 +58,11 @@ class Run:
     settings: Mapping[str, Any]
     unfinished: bool
 
+    @property
+    def endless(self) -> bool:
+        """Whether it watches folders, so that nothing says when it is finished."""
+        return bool(self.settings.get("decoder", {}).get("watch", {}).get("folders"))
+
 
 def read_run(folder: Path) -> Run:
     """Return what is in a run's folder.

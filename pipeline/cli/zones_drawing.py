@@ -14,12 +14,13 @@ from pipeline.messages import ZoneCount
 from pipeline.settings import load, variables
 from stages.annotator.draw_zones import draw_zones
 from stages.annotator.grid import draw_grid, write_png
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.opening import opened
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
 from stages.decoder.sources.listing import NamedSource, expand_all
+from stages.decoder.sources.url import UrlSource
 from stages.tracker.geometry import rounded
 from stages.tracker.settings import TrackerSettings
 
@@ -34,7 +35,7 @@ def drawn(source: str, config: Path | None, output: Path | None, at_s: float) ->
     """
     settings = load(RunSettings, config)
     name, where = _source(source, settings)
-    image = _picture(where, at_s) if isinstance(where, FileSource) else _shot(where)
+    image = _picture(where, at_s) if isinstance(where, FileSource | UrlSource) else _shot(where)
     draw_zones(image, tuple(_places(name, settings.tracker, image)), image.shape[1::-1], counted=False)
     draw_grid(image)
     path = output or Path(f"{name}.zones.png")
@@ -45,7 +46,7 @@ def drawn(source: str, config: Path | None, output: Path | None, at_s: float) ->
     return path
 
 
-def _source(text: str, settings: RunSettings) -> tuple[str, FileSource | CameraSource]:
+def _source(text: str, settings: RunSettings) -> tuple[str, FileSource | UrlSource | CameraSource]:
     """Return a source's name and settings: of the settings file, or as on the command line of `run`."""
     for named in settings.decoder.sources:
         if named.name == text:
@@ -58,12 +59,12 @@ def _source(text: str, settings: RunSettings) -> tuple[str, FileSource | CameraS
     return found.name, CameraSource(url=SecretStr(found.url))
 
 
-def _picture(recording: FileSource, at_s: float) -> NDArray[np.uint8]:
+def _picture(recording: FileSource | UrlSource, at_s: float) -> NDArray[np.uint8]:
     with closing(recording.model_copy(update={"from_s": at_s or None}).build()) as opened_file:
         for frame in opened_file.frames():
             if frame.error is None:
                 return frame.scaled(frame.width, frame.height)
-    raise SourceError(f"{recording.path} has no frame at {at_s:g} s: give an earlier time")
+    raise SourceError(f"{recording.address} has no frame at {at_s:g} s: give an earlier time")
 
 
 def _shot(camera: CameraSource) -> NDArray[np.uint8]:

@@ -117,7 +117,6 @@ class LiveWriter:
         self._broker, self._store, self._source = broker, store, source
         outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
         self._outputs: list[_Output | CameraPosting] = [*outputs, *postings]
-        self._postings = postings
         self._draws = "video" in sinks
         self._deriving = deriving
         self._ended: EndOfSource | None = None
@@ -147,8 +146,6 @@ class LiveWriter:
             structlog.get_logger().error("damaged entry", source=self._source, id=delivery.id, error=str(error))
             return
         if isinstance(message, EndOfSource):
-            for posting in self._postings:
-                posting.end(message)
             self._end(message)
         elif isinstance(message, Detections):
             self._write(message)

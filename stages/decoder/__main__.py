@@ -22,7 +22,6 @@ from stages.decoder.pace import Pace, most_readers
 from stages.decoder.recordings import Recordings
 from stages.decoder.removal import Terms
 from stages.decoder.room import Room
-from stages.decoder.sampling import Sampling
 from stages.decoder.settings import DecoderRoot
 from stages.decoder.sources.file import FileSource
 from stages.decoder.stage import Decoder
@@ -57,8 +56,7 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
 
 
 def _found(watch: Watch, sampling: WatchSettings) -> Iterator[tuple[str, FileSource]]:
-    wish = sampling.model_dump(include=set(Sampling.model_fields))
-    return ((name, FileSource(path=path, **wish)) for name, path in watch.found())
+    return ((name, FileSource(path=path, **sampling.wish)) for name, path in watch.found())
 
 
 def _cameras(settings: DecoderRoot, broker: Broker, store: FrameStore, room: Room) -> Cameras:

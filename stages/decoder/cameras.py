@@ -20,7 +20,7 @@ from pipeline.ledger import Ledger
 from pipeline.registry import Registry, Wish
 from pipeline.seal import Seal
 from pipeline.settings import explain
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 from stages.decoder.live.camera import Camera, Open
 from stages.decoder.live.captured import LiveVideo
 from stages.decoder.live.clock import CaptureClock

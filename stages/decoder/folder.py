@@ -1,7 +1,7 @@
 """Videos in folders."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 SUFFIXES: Final = frozenset(
@@ -16,7 +16,7 @@ def videos_in(folder: Path) -> list[Path]:
     return sorted((path for path in inside if is_video(path) and path.is_file()), key=natural)
 
 
-def is_video(path: Path) -> bool:
+def is_video(path: PurePath) -> bool:
     """Return whether a file is a video by its name."""
     return path.suffix.lower() in SUFFIXES
 

@@ -17,8 +17,10 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
 from stages.decoder.picture import upright_size
+from stages.decoder.remote import Remote
 from stages.decoder.source import SourceFacts
 
+Place: TypeAlias = Path | Remote
 Threads: TypeAlias = Literal["auto", "frame", "slice"]
 
 _THREAD_TYPES: Final = {"auto": ThreadType.AUTO, "frame": ThreadType.FRAME, "slice": ThreadType.SLICE}
@@ -27,28 +29,32 @@ _YEAR_OF_UNSET_CLOCKS: Final = 1970
 
 
 @contextmanager
-def opened(path: Path, threads: int, thread_type: Threads) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(place: Place, threads: int, thread_type: Threads) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open the recording's best video stream; the others are not even read.
 
     Raises:
         SourceError: it is missing, unreadable, empty, no video, or without a video stream.
     """
-    _check_readable(path)
-    av.logging.set_level(None)  # FFmpeg would write on the terminal, in the middle of a progress bar
-    try:
-        # "file:" keeps a colon in the name from being a protocol; the list, a playlist from naming other hosts.
-        container = av.open(f"file:{path}", "r", container_options={"protocol_whitelist": "file"})
-    except (FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        hint = "the file is no video, or damaged, or its end is missing: try it in a player, or copy it again"
-        raise SourceError(f"{path} can't be opened as a video ({reason}); {hint}") from error
+    container = place.opened() if isinstance(place, Remote) else _opened_here(place)
     with released(container):
         container.flags &= ~cast(int, Flags.gen_pts.value)  # PyAV sets it; what it makes up for AVI is a frame late
-        stream = _video_stream(container, path)
+        stream = _video_stream(container, place)
         stream.thread_type, stream.thread_count = _THREAD_TYPES[thread_type], threads
         for other in container.streams:
             other.discard = Discard.none if other.index == stream.index else Discard.all
         yield container, stream
+
+
+def _opened_here(path: Path) -> InputContainer:
+    _check_readable(path)
+    av.logging.set_level(None)  # FFmpeg would write on the terminal, in the middle of a progress bar
+    try:
+        # "file:" keeps a colon in the name from being a protocol; the list, a playlist from naming other hosts.
+        return av.open(f"file:{path}", "r", container_options={"protocol_whitelist": "file"})
+    except (FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        hint = "the file is no video, or damaged, or its end is missing: try it in a player, or copy it again"
+        raise SourceError(f"{path} can't be opened as a video ({reason}); {hint}") from error
 
 
 @contextmanager
@@ -61,13 +67,13 @@ def released(container: InputContainer) -> Iterator[None]:
         gc.collect()
 
 
-def facts_of(path: Path) -> SourceFacts:
+def facts_of(place: Place) -> SourceFacts:
     """Return what the recording says of itself.
 
     Raises:
         SourceError: as `opened`.
     """
-    with opened(path, 1, "slice") as (container, stream):
+    with opened(place, 1, "slice") as (container, stream):
         claimed, duration_s = frames_claimed(stream), _duration_s(container, stream)
         start_s = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
         created = _created(container, stream)
@@ -108,13 +114,13 @@ def _check_readable(path: Path) -> None:
         raise SourceError(f"{path} can't be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def _video_stream(container: InputContainer, place: Place) -> VideoStream:
     stream = container.streams.best("video")
     # Cover art is a video stream of one picture.
     if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
-        raise SourceError(f"{path} has no video stream: detstream needs pictures, give it a video")
+        raise SourceError(f"{place} has no video stream: detstream needs pictures, give it a video")
     if stream.codec_context is None:
-        raise SourceError(f"{path} is of a video codec that FFmpeg here can't decode: convert it to H.264")
+        raise SourceError(f"{place} is of a video codec that FFmpeg here can't decode: convert it to H.264")
     return stream
 
 

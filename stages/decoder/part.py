@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from av.container import InputContainer
 from av.packet import Packet
@@ -12,7 +11,7 @@ from av.video.stream import VideoStream
 
 from stages.decoder.finding import Anchor, Packets, behind, skipped, sought
 from stages.decoder.landing import landed
-from stages.decoder.opening import Threads, facts_of, opened
+from stages.decoder.opening import Place, Threads, facts_of, opened
 from stages.decoder.reading import Item, Reading
 from stages.decoder.sampling import SAME_S, Astray, Sampler
 from stages.decoder.source import SourceFacts
@@ -26,7 +25,7 @@ _NEAR_S = 3.0
 class Part:
     """A file, and its place in its recording."""
 
-    path: Path
+    place: Place
     facts: SourceFacts
     threads: int
     thread_type: Threads
@@ -34,13 +33,13 @@ class Part:
     """From the times in the file to those of the recording."""
 
     @classmethod
-    def of(cls, path: Path, threads: int, thread_type: Threads) -> "Part":
+    def of(cls, place: Place, threads: int, thread_type: Threads) -> "Part":
         """Open a file and see what it says of itself.
 
         Raises:
             SourceError: it is missing, unreadable, empty, no video, or without a video stream.
         """
-        return cls(path, facts_of(path), threads, thread_type)
+        return cls(place, facts_of(place), threads, thread_type)
 
     def behind(self, before: "Part") -> "Part":
         """Return this part, its times following those of the part before."""
@@ -115,7 +114,7 @@ class Part:
         return thinned(packets, stream, sampler, self.offset_s, jump)
 
     def _opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
-        return opened(self.path, self.threads, self.thread_type)
+        return opened(self.place, self.threads, self.thread_type)
 
     def _reading(
         self,
@@ -125,7 +124,7 @@ class Part:
         before: int = 0,
         uses: Iterator[Used] | None = None,
     ) -> Reading:
-        return Reading(self.path, container, stream, 1 / self.facts.fps, packets, before, uses)
+        return Reading(self.place, container, stream, 1 / self.facts.fps, packets, before, uses)
 
 
 def _jumped(

@@ -1,14 +1,13 @@
 """The files of a recording, one behind the other, each opened when it is come to."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import structlog
 
 from pipeline.errors import SourceError
 from stages.decoder.finding import Anchor
-from stages.decoder.opening import Threads
+from stages.decoder.opening import Place, Threads
 from stages.decoder.part import Part
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Astray, Sampler, Sampling
@@ -20,7 +19,7 @@ Numbered: TypeAlias = tuple[int, Part, Item]
 class Parts:
     """The files of a recording; of several, one that can't be read is left out, and told of at the end."""
 
-    def __init__(self, files: Sequence[Path], threads: int, thread_type: Threads) -> None:
+    def __init__(self, files: Sequence[Place], threads: int, thread_type: Threads) -> None:
         """Open the first of them.
 
         Raises:

@@ -3,7 +3,6 @@
 from bisect import insort
 from collections import deque
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from av.container import InputContainer
@@ -14,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
-from stages.decoder.opening import frames_claimed, tagged_duration_s
+from stages.decoder.opening import Place, frames_claimed, tagged_duration_s
 from stages.decoder.thinning import Use, Used, whole
 
 Item: TypeAlias = tuple[float, VideoFrame | str | None]
@@ -28,7 +27,7 @@ class Reading:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         container: InputContainer,
         stream: VideoStream,
         frame_s: float,
@@ -41,7 +40,7 @@ class Reading:
         `packets` are those to read, if not all of them; `skipped` of the others came before. `uses` are those to read,
         each with what it is for; then nobody asks whether the end is missing, as parts may be left out.
         """
-        self._path, self._stream, self._frame_s = path, stream, frame_s
+        self._place, self._stream, self._frame_s = place, stream, frame_s
         self._source = uses or whole(container.demux(stream) if packets is None else packets)
         self._is_whole = uses is None
         self._passed: list[float] = []
@@ -66,7 +65,7 @@ class Reading:
             raise SourceError(self._shortfall(failure)) from failure
         if not self._frames and (self._is_whole or not self._items):
             codec = self._stream.codec_context.name
-            raise SourceError(f"{self._path} has no frame that can be decoded ({codec}): convert or record it again")
+            raise SourceError(f"{self._place} has no frame that can be decoded ({codec}): convert or record it again")
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
@@ -158,7 +157,7 @@ class Reading:
     def _shortfall(self, failure: FFmpegError | None) -> str:
         of = f" of {self._claimed}" if self._claimed else ""
         reason = f" ({failure.strerror})" if failure and failure.strerror else ""
-        return f"{self._path} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
+        return f"{self._place} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
 
     def _ends_early(self) -> bool:
         """Compare with the index where there is one; an edit list makes fewer frames of as many packets."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,6 +38,11 @@ class Sampling(BaseModel):
     def takes_all(self) -> bool:
         """Whether each frame is looked at."""
         return self.every == 1 and self.fps is None and self.from_s is None and self.to_s is None
+
+    @property
+    def wish(self) -> dict[str, Any]:
+        """These settings by name, where they are part of others."""
+        return self.model_dump(mode="json", include=set(Sampling.model_fields))
 
     def of(self, frames: float, duration_s: float | None) -> float:
         """Return about how many frames are taken of a recording of so many frames and seconds."""

@@ -1,16 +1,18 @@
 """The decoder's settings."""
 
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from pipeline.settings import KernelSettings, Section
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
+from stages.decoder.sources.url import UrlSource
 from stages.decoder.watching import WatchSettings
 
-SourceSettings = Annotated[FileSource | CameraSource, Field(discriminator="kind")]
+RecordingSource: TypeAlias = FileSource | UrlSource
+SourceSettings = Annotated[FileSource | UrlSource | CameraSource, Field(discriminator="kind")]
 
 
 class NamedSource(Section):
@@ -45,9 +47,9 @@ class DecoderSettings(Section):
     """Whether to take cameras that are added later; if not given: if there is a camera here, or no source at all."""
 
     @property
-    def recordings(self) -> list[tuple[str, FileSource]]:
+    def recordings(self) -> list[tuple[str, RecordingSource]]:
         """The sources that have an end."""
-        return [(named.name, named.source) for named in self.sources if isinstance(named.source, FileSource)]
+        return [(named.name, named.source) for named in self.sources if isinstance(named.source, RecordingSource)]
 
     @property
     def cameras(self) -> dict[str, CameraSource]:

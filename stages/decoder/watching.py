@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.errors import SourceError
 from stages.decoder.folder import videos_in
-from stages.decoder.opening import facts_of
+from stages.decoder.opening import opened
 from stages.decoder.sampling import Sampling
 
 _LOOK_S: Final = 1.0
@@ -92,8 +92,10 @@ def name_in(folder: Path, path: Path) -> str:
 
 
 def _opens(path: Path) -> bool:
+    """Return whether it can be opened, and all that its index speaks of is there."""
     try:
-        facts_of(path)
-    except SourceError:
+        with opened(path, 1, "slice") as (_, stream):
+            reaches = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+            return reaches <= path.stat().st_size
+    except (SourceError, OSError):
         return False
-    return True

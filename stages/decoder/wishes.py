@@ -10,8 +10,9 @@ from pipeline.errors import ConfigError
 from pipeline.registry import Wish
 from pipeline.seal import Seal
 from pipeline.settings import explain
-from stages.decoder.live.address import holds_secret, parse, shown
+from stages.decoder.address import holds_secret, parse, shown
 from stages.decoder.live.sim import SimSettings
+from stages.decoder.remote import is_remote
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.listing import NamedCamera, expand_all
 
@@ -22,7 +23,8 @@ def parsed(text: str, options: Mapping[str, Any]) -> tuple[str, CameraSource]:
     Raises:
         ConfigError: it is no name and URL, or an option is wrong.
     """
-    found = expand_all([text])
+    url = text if is_remote(text) else text.partition("=")[2]
+    found = [] if is_remote(url) else expand_all([text])
     if len(found) != 1 or not isinstance(found[0], NamedCamera):
         raise ConfigError(
             "write NAME=URL, as in gate=rtsp://cam1/stream1: a recording is no camera (play:FILE makes it one)"

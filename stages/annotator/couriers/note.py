@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stages.annotator.append_file import replace_file
 from stages.annotator.journal import FOLDER
-from stages.annotator.whole_file import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,4 @@ class Note:
         Raises:
             SinkError: it can't be written.
         """
-        with whole(self._path) as draft:
-            draft.write_text(json.dumps(asdict(progress)))
+        replace_file(self._path, json.dumps(asdict(progress)).encode())

@@ -49,5 +49,7 @@ def _of_frame(found: Detections, run: str) -> Parcel:
 
 
 def _of_event(event: Event, run: str) -> Parcel:
-    body = {"type": "event", **event_fields(event), "run": run}
+    # Which restart it was in is not the same after a crash, and told in the streams only.
+    fields = {name: value for name, value in event_fields(event).items() if name != "epoch"}
+    body = {"type": "event", **fields, "run": run}
     return Parcel("event", event.source, event.seq, event.id, body)

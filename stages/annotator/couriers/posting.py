@@ -130,15 +130,13 @@ class CameraPosting:
         """Post the frame and its events."""
         self._courier.post(list(parcels_of(found, self._wanted, self._run)), droppable=True)
 
-    def end(self, end: EndOfSource) -> None:
-        """Post what the end brought with it."""
-        self._courier.post(list(parcels_of(end, self._wanted, self._run)), droppable=True)
-
     def flush(self) -> None:
         """Do nothing: the courier goes on by itself."""
 
-    def finish(self, frames: int, error: str | None) -> None:
-        """Do nothing at the end of a segment."""
+    def finish(self, frames: int, end: EndOfSource | None) -> None:
+        """Post what the end brought with it; do nothing at the end of a segment."""
+        if end is not None:
+            self._courier.post(list(parcels_of(end, self._wanted, self._run)), droppable=True)
 
     def close(self) -> None:
         """Do nothing: other sources have the same courier."""

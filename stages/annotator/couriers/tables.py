@@ -22,7 +22,7 @@ from stages.annotator.couriers.parcel import Parcel
 
 Row: TypeAlias = dict[str, Any]
 
-_EVENT: Final = ("source", "epoch", "seq", "kind", "pts_s", "tracker_id", "class_id", "class_name", "confidence")
+_EVENT: Final = ("source", "seq", "kind", "pts_s", "tracker_id", "class_id", "class_name", "confidence")
 _EVENT_MORE: Final = ("zone", "direction", "value", "duration_s", "path", "snapshot")
 _CORNERS: Final = ("x1", "y1", "x2", "y2")
 
@@ -101,7 +101,6 @@ def _detection_columns() -> list[Column[Any]]:
 def _event_columns() -> list[Column[Any]]:
     return [
         Column("source", Text, nullable=False),
-        Column("epoch", BigInteger, nullable=False),
         Column("seq", BigInteger, nullable=False),
         Column("kind", Text, nullable=False),
         *_clock(),

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from av import error as av_error
 
 from pipeline.errors import CameraError
-from stages.decoder.live.address import Address
+from stages.decoder.address import Address
 
 ErrorCode: TypeAlias = Literal[
     "auth", "not_found", "tls", "refused", "unreachable", "timeout", "stalled", "codec", "format", "gone"

@@ -12,7 +12,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from pipeline.errors import ConfigError
-from stages.decoder.live.address import Address
+from stages.decoder.address import Address
 from stages.decoder.live.captured import Captured, Counts
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.failures import failure

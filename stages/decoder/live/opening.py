@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from stages.decoder.live.address import Address
+from stages.decoder.address import Address
 from stages.decoder.live.captured import LiveVideo
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.failures import code_of, failure

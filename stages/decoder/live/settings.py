@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_serializer
 
-from stages.decoder.live.address import shown
+from stages.decoder.address import shown
 
 
 class MotionSettings(BaseModel):

@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stages.decoder.live.address import Address
+from stages.decoder.address import Address
 from stages.decoder.live.captured import Captured, Counts
 from stages.decoder.live.clock import CaptureClock, reported_s
 from stages.decoder.live.damage import Damage

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.errors import ConfigError
+from stages.decoder.address import is_live, titled
 from stages.decoder.folder import SUFFIXES, is_video, natural, videos_in
-from stages.decoder.live.address import is_live, titled
+from stages.decoder.remote import is_remote, listed, title
 
 _LONGEST_NAME: Final = 90  # settings take 100: room for a number
 
@@ -33,21 +34,31 @@ class NamedSource:
     """Whether it is a folder whose videos are one recording."""
 
 
-def expand_all(arguments: Sequence[str], *, join: bool = False) -> list[NamedSource | NamedCamera]:
-    """Return what `expand` does, and the cameras among the arguments, after the recordings.
+@dataclass(frozen=True, slots=True)
+class NamedUrl:
+    """A recording elsewhere and its name, as of `NamedSource`."""
+
+    name: str
+    url: str = field(repr=False)
+
+
+def expand_all(arguments: Sequence[str], *, join: bool = False) -> list[NamedSource | NamedUrl | NamedCamera]:
+    """Return what `expand` does, then the recordings elsewhere among the arguments, and the cameras.
 
     Raises:
         ConfigError: as `expand`, or a URL is of a kind that is no source.
     """
     split = [(argument, _split(argument)) for argument in _listed(arguments)]
-    cameras = [(name, text) for _, (name, text) in split if _is_camera(text)]
-    recordings = [argument for argument, (_, text) in split if not _is_camera(text)]
-    found = expand(recordings, join=join) if recordings else []
-    taken = [item.name for item in found] + [name for name, _ in cameras if name]
+    local = [argument for argument, (_, text) in split if Path(text).exists() or not _is_url(text)]
+    away = [(name, text) for argument, (name, text) in split if argument not in local]
+    found = expand(local, join=join) if local or not away else []
+    elsewhere = [item for name, text in away for item in _elsewhere(name, text)]
+    elsewhere.sort(key=lambda item: not item.is_recording)
+    taken = [item.name for item in found] + [item.given for item in elsewhere if item.given]
     _refuse_repeats(taken, "URL")
-    names = [name or _clean(titled(url)) for name, url in cameras]
-    unique = _unique(names, frozenset(taken), [name is not None for name, _ in cameras])
-    return [*found, *(NamedCamera(name, url) for name, (_, url) in zip(unique, cameras, strict=True))]
+    fixed = [item.given is not None for item in elsewhere]
+    names = _unique([item.given or item.proposed for item in elsewhere], frozenset(taken), fixed)
+    return [*found, *(item.named(name) for item, name in zip(elsewhere, names, strict=True))]
 
 
 def expand(arguments: Sequence[str], *, join: bool = False) -> list[NamedSource]:
@@ -95,9 +106,31 @@ def _expanded(argument: str, *, join: bool) -> list[tuple[str | None, Path]]:
     return list(zip(_unique([f"{name}-{_clean(path.stem)}" for path in paths]), paths, strict=True))
 
 
-def _is_camera(text: str) -> bool:
-    """Return whether it is the URL of a live source; one that nobody knows counts too, and is refused as such."""
-    return not Path(text).exists() and (is_live(text) or "://" in text)
+def _is_url(text: str) -> bool:
+    """Return whether it is no path; a URL of a kind that nobody knows counts too, and is refused as such."""
+    return is_live(text) or "://" in text
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A source that has a URL, before it has its name."""
+
+    given: str | None
+    proposed: str
+    url: str = field(repr=False)
+    is_recording: bool
+
+    def named(self, name: str) -> NamedUrl | NamedCamera:
+        return NamedUrl(name, self.url) if self.is_recording else NamedCamera(name, self.url)
+
+
+def _elsewhere(name: str | None, url: str) -> list[_Elsewhere]:
+    if not is_remote(url):
+        return [_Elsewhere(name, _clean(titled(url)), url, is_recording=False)]
+    found = [(item, _clean(title(item))) for item in listed(url)]
+    if name is not None and len(found) > 1:
+        return [_Elsewhere(None, f"{name}-{stem}", item, is_recording=True) for item, stem in found]
+    return [_Elsewhere(name, stem, item, is_recording=True) for item, stem in found]
 
 
 def _split(argument: str) -> tuple[str | None, str]:

@@ -43,7 +43,7 @@ def resolved(*sources: str, model: str | None = MODEL, **options: Any) -> RunSet
 def test_a_file_alone_is_enough(video: str) -> None:
     found = resolved(video)
     ((name, source),) = found.decoder.recordings
-    assert (name, str(source.path)) == ("gate", video)
+    assert (name, source.address) == ("gate", video)
     assert found.annotator.output == Path("out")
     assert [sink.kind for sink in found.annotator.sinks] == ["jsonl", "video"]
     assert found.flow.picture_size == (636, 636) and found.flow.full_size

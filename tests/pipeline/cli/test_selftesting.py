@@ -13,7 +13,7 @@ from pipeline.cli.selftesting import Result, Trial, result_table
 from pipeline.frame import Frame
 from pipeline.messages import Detections, FrameMeta
 from pipeline.wire import decode, encode_public
-from stages.decoder.live.address import is_live
+from stages.decoder.address import is_live
 from stages.decoder.live.sim import SimSettings
 from stages.decoder.sources.listing import NamedCamera, expand_all
 from stages.detector.engines.probe import Probe, ProbeEngine

@@ -91,7 +91,7 @@ def test_added_again_a_camera_is_changed(broker: RedisBroker) -> None:
     ("arguments", "message"),
     [
         (("gate=clip.mp4",), "clip.mp4 does not exist"),
-        ((f"gate=ftp://joe:{SECRET}@cam1",), "ftp:// is no kind of source"),
+        ((f"gate=gopher://joe:{SECRET}@cam1",), "gopher:// is no kind of source"),
         ((f"gate={URL}", "--roi", "1,2,3"), "roi: write LEFT,TOP,RIGHT,BOTTOM"),
         ((f"gate={URL}", "--corrupt", "eat"), "corrupt: 'eat': Input should be 'drop' or 'mark'"),
     ],

@@ -57,6 +57,14 @@ def test_one_that_can_not_be_opened_yet_is_waited_for_and_given_up_after_a_minut
     assert [name for _ in range(20) for name in room.after(1)] == ["late", "cut"]
 
 
+def test_one_whose_index_speaks_of_more_than_there_is_is_not_complete(room: Room) -> None:
+    room.clip = make(room.folder.parent / "fast.mp4", steady(50), options={"movflags": "faststart"})
+    room.put("copied.mp4", 0.7)
+    assert [name for _ in range(30) for name in room.after(1)] == []
+    room.put("copied.mp4")
+    assert [name for _ in range(6) for name in room.after(1)] == ["copied"]
+
+
 def test_one_that_is_gone_again_and_what_is_no_video_or_hidden_is_left_alone(room: Room) -> None:
     room.put("gone.mp4")
     room.put("notes.txt")

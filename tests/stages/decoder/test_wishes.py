@@ -39,7 +39,7 @@ def test_a_secret_need_not_be_known_where_the_command_runs() -> None:
     [
         ("clip.mp4", {}, "clip.mp4 does not exist"),
         ("gate=pyproject.toml", {}, "write NAME=URL, as in gate=rtsp://cam1/stream1"),
-        (f"gate=ftp://joe:{SECRET}@cam1/x", {}, "ftp:// is no kind of source"),
+        (f"gate=gopher://joe:{SECRET}@cam1/x", {}, "gopher:// is no kind of source"),
         (f"gate={URL}", {"fps": -1.0}, "fps: -1.0: Input should be greater than 0"),
         (f"gate={URL}", {"roi": "1,2,3"}, "roi: write LEFT,TOP,RIGHT,BOTTOM"),
         (f"gate={URL}", {"roi": "0.5,0,0.2,1"}, "roi: left is less than right"),

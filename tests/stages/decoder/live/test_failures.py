@@ -4,7 +4,7 @@ import os
 import pytest
 from av import error as av_error
 
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 from stages.decoder.live.failures import WORDS, code_of, failure
 
 CAMERA = parse("rtsp://joe:s3cret@cam/x", {})

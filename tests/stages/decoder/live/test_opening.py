@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.errors import CameraError, ConfigError
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 from stages.decoder.live.captured import Captured
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.opening import opened

@@ -10,7 +10,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from pipeline.errors import CameraError
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 from stages.decoder.live.captured import Captured
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.stream import LiveStream, Patience

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SourceError
+from stages.decoder.recording import Recording
 from stages.decoder.source import Decoded
-from stages.decoder.sources.file import FileSource, Recording
+from stages.decoder.sources.file import FileSource
 from tests.conftest import missing
 from tests.stages.decoder.videos import make, make_sound, number_of, pictures, steady
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from stages.decoder.sources.listing import NamedSource, expand, expand_all
+from stages.decoder.sources.listing import NamedCamera, NamedSource, NamedUrl, expand, expand_all
 
 
 @pytest.fixture
@@ -141,3 +141,43 @@ def test_a_folder_that_may_not_be_entered_is_one_clear_line(folder: Path) -> Non
     message = error("closed/a.mp4")
     Path("closed").chmod(0o700)
     assert "closed/a.mp4" in message
+
+
+def test_a_list_stands_for_its_lines(folder: Path) -> None:
+    touch("a.mp4", "v/b.mp4", "v/c.mp4")
+    Path("files.txt").write_text("# of today\na.mp4\n\n  night=v/b.mp4  \nv\n")
+    assert names("@files.txt") == ["a", "night", "c"]
+    touch("@b.mp4")
+    assert names("@b.mp4") == ["b"]  # a file may be called so
+    assert error("@nothing.txt") == "the list nothing.txt can't be read: No such file or directory"
+    Path("films.bin").write_bytes(b"\xff\xfe\x00")
+    assert error("@films.bin") == "the list films.bin can't be read: it is no text"
+
+
+def test_joined_a_folder_is_one_recording(folder: Path) -> None:
+    touch("nvr/10-00.mp4", "nvr/10-01.mp4", "a.mp4")
+    assert expand(["nvr", "a.mp4"], join=True) == [
+        NamedSource("nvr", Path("nvr"), is_joined=True),
+        NamedSource("a", Path("a.mp4")),
+    ]
+    with pytest.raises(ConfigError, match="nothing to join: name a folder"):
+        expand(["a.mp4"], join=True)
+
+
+def test_recordings_elsewhere_stand_between_files_and_cameras(folder: Path) -> None:
+    touch("a.mp4")
+    url = "https://me:pw@host/day/a.mp4?sig=x"
+    assert expand_all(["rtsp://cam/1", url, "old=http://host/b.mkv", "a.mp4"]) == [
+        NamedSource("a", Path("a.mp4")),
+        NamedUrl("a-2", url),
+        NamedUrl("old", "http://host/b.mkv"),
+        NamedCamera("cam-1", "rtsp://cam/1"),
+    ]
+    assert "pw" not in repr(expand_all([url]))
+
+
+def test_a_folder_elsewhere_is_its_videos(folder: Path) -> None:
+    touch("v/a.mp4", "v/b.mp4", "v/b.txt")
+    there = f"file://{folder}/v"
+    assert expand_all([there]) == [NamedUrl("a", f"{there}/a.mp4"), NamedUrl("b", f"{there}/b.mp4")]
+    assert [item.name for item in expand_all([f"cam={there}", f"x={there}/a.mp4"])] == ["cam-a", "cam-b", "x"]

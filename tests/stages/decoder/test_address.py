@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
-from stages.decoder.live.address import parse
+from stages.decoder.address import parse
 
 SECRET = "s3cret"
 
