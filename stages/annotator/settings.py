@@ -33,7 +33,9 @@ SentSettings: TypeAlias = WebhookSink | MqttSink | KafkaSink | SqlSink | StdoutS
 if TYPE_CHECKING:
     SinkSettings: TypeAlias = WrittenSettings | DerivedSettings | SentSettings
 else:
-    SinkSettings = with_plug_ins(WrittenSettings | DerivedSettings | SentSettings, "detstream.sinks", Sending)
+    SinkSettings = with_plug_ins(
+        WrittenSettings | DerivedSettings | SentSettings, "detstream.sinks", Sending, "connector"
+    )
 
 _Sinks = Annotated[SinkSettings, Field(discriminator="kind")]
 
