@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, Standing
 from pipeline.metrics import LatencyHistogram
 
 Status = Literal["ok", "failed", "interrupted"]
@@ -45,6 +45,8 @@ class SourceReport:
     """Of the recording's file, bytes."""
     sha256: str | None = None
     """Of the recording's file, if it was asked for."""
+    deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of each sink that sends: how many frames and events were `sent`, `missed` (left out) and `refused` for good."""
 
 
 def report_source(
@@ -86,6 +88,7 @@ def report_source(
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,
+        deliveries=_deliveries(ledger),
     )
 
 
@@ -120,7 +123,15 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         height=ledger.number("height", 0),
         files=tuple(files),
         live=True,
+        deliveries=_deliveries(ledger),
     )
+
+
+def _deliveries(ledger: Standing) -> dict[str, dict[str, int]]:
+    """Return what the sinks that send have told."""
+    names = [name.removeprefix("sent.") for name in ledger.fields if name.startswith("sent.")]
+    counted = ("sent", "missed", "refused")
+    return {name: {count: ledger.number(f"{count}.{name}", 0) for count in counted} for name in sorted(names)}
 
 
 def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, int]) -> str | None:

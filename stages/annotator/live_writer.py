@@ -117,6 +117,7 @@ class LiveWriter:
         self._broker, self._store, self._source = broker, store, source
         outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
         self._outputs: list[_Output | CameraPosting] = [*outputs, *postings]
+        self._postings = postings
         self._draws = "video" in sinks
         self._deriving = deriving
         self._ended: EndOfSource | None = None
@@ -240,7 +241,8 @@ class LiveWriter:
     def _report(self) -> None:
         counts = {f"{name}.{output.kind}": getattr(output, name) for output in self._outputs for name in _COUNTED}
         places = {f"{field}.{keys.ANNOTATOR}": self._last for field in ("done", "durable")}
-        self._ledger.write({**places, **counts, "lost": self._lost})
+        sent = {name: count for posting in self._postings for name, count in posting.told().items()}
+        self._ledger.write({**places, **counts, **sent, "lost": self._lost})
 
 
 _COUNTED: Final = ("written", "missed")

@@ -49,6 +49,11 @@ class Courier:
         with self._changed:
             return self._waiting.full
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last try has failed."""
+        return self._failing_since_s is not None
+
     def missed(self, source: str) -> int:
         """Return how many parcels of a source were dropped."""
         with self._changed:

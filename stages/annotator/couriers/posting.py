@@ -13,8 +13,11 @@ from stages.annotator.couriers.note import Note, Progress
 from stages.annotator.couriers.parcel import Wanted, parcels_of
 from stages.annotator.sink import Counts
 
+COUNTED: Final = ("sent", "missed", "refused")
 _LAST_WAIT_S: Final = 10.0
-"""For what may be dropped, at the end of its recording."""
+"""For what may be dropped, at the end of its recording, as long as the peer takes something."""
+_LAST_TRY_S: Final = 1.0
+"""For a peer that takes nothing."""
 _CLOSING_WAIT_S: Final = 1.0
 _POLL_S: Final = 0.01
 
@@ -36,7 +39,7 @@ class RecordingPosting:
         self._noted = self._before = replace(before, missed=before.missed + lost, waiting=0)
         self._base = (courier.sent[source], courier.missed(source), courier.refused[source])
         self._done = before.seq
-        self._ends_s: float | None = None
+        self._ended_s: float | None = None
 
     @property
     def done(self) -> int:
@@ -70,7 +73,7 @@ class RecordingPosting:
     def told(self) -> dict[str, str | int | float | bytes]:
         """Return what the ledger is told of it."""
         progress = self._noted
-        return {f"{name}.{self.kind}": getattr(progress, name) for name in ("sent", "missed", "refused")}
+        return {f"{name}.{self.kind}": getattr(progress, name) for name in COUNTED}
 
     def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
         """Post the frame and its events."""
@@ -80,12 +83,13 @@ class RecordingPosting:
 
     def is_over(self, end: EndOfSource) -> bool:
         """Post what the end brought with it; return whether all is settled, or nothing more is waited for."""
-        if self._ends_s is None:
-            self._ends_s = time.monotonic() + _LAST_WAIT_S
+        if self._ended_s is None:
+            self._ended_s = time.monotonic()
             self._courier.post(list(parcels_of(end, self._wanted, self._run)), droppable=not self._required)
         if not self._courier.outstanding(self._source):
             return True
-        if self._required or time.monotonic() < self._ends_s:
+        wait_s = _LAST_TRY_S if self._courier.failing else _LAST_WAIT_S
+        if self._required or time.monotonic() < self._ended_s + wait_s:
             return False
         self._courier.drop(self._source)
         return True
@@ -123,8 +127,14 @@ class CameraPosting:
 
     @property
     def missed(self) -> int:
-        """Parcels that were dropped, or refused for good."""
-        return self._courier.missed(self._source) + self._courier.refused[self._source]
+        """Parcels that were dropped."""
+        return self._courier.missed(self._source)
+
+    def told(self) -> dict[str, int]:
+        """Return what the ledger is told of it."""
+        courier, source = self._courier, self._source
+        counts = (courier.sent[source], courier.missed(source), courier.refused[source])
+        return {f"{name}.{self.kind}": count for name, count in zip(COUNTED, counts, strict=True)}
 
     def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
         """Post the frame and its events."""

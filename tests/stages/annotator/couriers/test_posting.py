@@ -129,7 +129,7 @@ def test_a_required_peer_that_is_away_holds_the_recording_back_and_loses_nothing
 def test_best_effort_holds_nobody_back_but_for_a_moment_at_the_end(
     desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.annotator.couriers.posting._LAST_WAIT_S", 0.05)
+    monkeypatch.setattr("stages.annotator.couriers.posting._LAST_TRY_S", 0.05)
     office.queue = 4
     disk = Disk()
     posting = office.open(Post(failures=[PeerError("away") for _ in range(100_000)]), required=False)
@@ -160,6 +160,6 @@ def test_a_camera_waits_for_nobody_and_its_counts_add_up(office: Office) -> None
     for seq in range(50):
         camera.write("segment", with_event(seq), None)
     post.open_gate.set()
-    wait_for(lambda: camera.written + camera.missed == 100)
+    wait_for(lambda: sum(camera.told().values()) == 100)
     assert {seq for _, seq, _ in post.buried} == {49} and camera.missed >= 80
     assert post.got[-9:] == list(range(40, 49)), "the newest events, and no frame in their place"

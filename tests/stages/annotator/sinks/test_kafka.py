@@ -40,7 +40,7 @@ def test_a_broker_that_hangs_for_a_while_loses_nothing(kafka: MockKafka) -> None
         kafka.freeze()
         try:
             sender.post(*(event_parcel(seq) for seq in range(20, 40)))
-            wait_for(lambda: sender.courier._failing_since_s is not None)
+            wait_for(lambda: sender.courier.failing)
         finally:
             kafka.thaw()
         sender.send(event_parcel(40))

@@ -40,7 +40,7 @@ def test_a_broker_that_hangs_for_a_while_loses_nothing(mosquitto: Mosquitto) -> 
         mosquitto.freeze()
         try:
             sender.post(*(event_parcel(seq) for seq in range(20, 60)))
-            wait_for(lambda: sender.courier._failing_since_s is not None)
+            wait_for(lambda: sender.courier.failing)
         finally:
             mosquitto.thaw()
         sender.send(event_parcel(60))
@@ -54,7 +54,7 @@ def test_a_broker_that_dies_and_comes_back_is_gone_on_with(mosquitto: Mosquitto)
         sender.send(event_parcel(0))
         mosquitto.kill()
         sender.post(*(event_parcel(seq) for seq in range(1, 60)))
-        wait_for(lambda: sender.courier._failing_since_s is not None)
+        wait_for(lambda: sender.courier.failing)
         mosquitto.start()
         sender.send(event_parcel(60))
         assert sender.courier.sent["gate"] == 61 and sender.buried == []
