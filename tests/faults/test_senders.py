@@ -16,6 +16,7 @@ from tests.e2e.outputs import count, lines, manifest, source_in
 from tests.peers.http import Receiver, receiving
 
 HERE: Final = Path(__file__).parent
+LEFT_OUT: Final = {"delivery": "best_effort", "queue": 5}
 QUICK: Final = {"engine": {"kind": "null", "objects": 3}}
 
 
@@ -25,7 +26,14 @@ def settings(server: Receiver, folder: Path) -> Path:
         {"kind": "sql", "send": "frames"},
         {"kind": "webhook", "url": server.url, "send": "frames", "queue": 20},
         {"kind": "python", "call": "my_receiver:keep", "path": str(HERE), "send": "frames"},
-        {"kind": "webhook", "name": "nobody", "url": "http://127.0.0.1:9/", "delivery": "best_effort", "queue": 5},
+        {
+            "kind": "webhook",
+            "name": "nobody",
+            "url": "http://127.0.0.1:9/",
+            "delivery": "best_effort",
+            "queue": 5,
+            "send": "frames",
+        },
     ]
     path = folder / "run.yaml"
     path.write_text(yaml.safe_dump({"annotator": {"sinks": sinks}, "detector": QUICK}))
