@@ -35,6 +35,10 @@ class Receiver:
 
 class _Http(ThreadingHTTPServer):
     receiver: Receiver
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: senders are killed here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,6 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         receiver = self.server.receiver
         body = self.rfile.read(int(self.headers["content-length"]))
+        if len(body) < int(self.headers["content-length"]):
+            self.close_connection = True  # the sender was killed
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         receiver.got.append(Request(headers, body, self.path, time.monotonic()))
         if receiver.hang_up:
@@ -71,7 +78,6 @@ def receiving() -> Iterator[Receiver]:
     """Take POSTs at the address in its `url`."""
     receiver = Receiver()
     with _Http(("127.0.0.1", 0), _Handler) as http:
-        http.daemon_threads = True
         http.receiver = receiver
         receiver.url = f"http://127.0.0.1:{http.server_port}/hook/secret-path"
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))

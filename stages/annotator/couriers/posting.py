@@ -102,8 +102,10 @@ class RecordingPosting:
             self._noted = progress
 
     def finish(self, frames: int, error: str | None) -> None:
-        """Note that all is sent."""
-        self.flush()
+        """Note that all is sent; what is in the courier's hands and may be dropped counts as missed."""
+        progress = self.progress()
+        self._noted = replace(progress, missed=progress.missed + progress.waiting, waiting=0)
+        self._note.write(self._noted)
 
     def close(self) -> None:
         """Wait a moment for what is on its way, and note how far it has come."""
