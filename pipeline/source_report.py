@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import keys
 from pipeline.broker import Broker
@@ -82,9 +82,7 @@ def report_source(
         fps=round(published / wall_s, 2),
         latency_p50_s=_rounded(latency.quantile_s(0.5)),
         latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        codec=ledger.text("codec"),
-        width=ledger.number("width", 0),
-        height=ledger.number("height", 0),
+        **_picture(ledger),
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,
@@ -118,13 +116,16 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         fps=round(counts["ok"] / wall_s, 2),
         latency_p50_s=_rounded(latency.quantile_s(0.5)),
         latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        codec=ledger.text("codec"),
-        width=ledger.number("width", 0),
-        height=ledger.number("height", 0),
+        **_picture(ledger),
         files=tuple(files),
         live=True,
         deliveries=_deliveries(ledger),
     )
+
+
+def _picture(ledger: Standing) -> dict[str, Any]:
+    size = {name: ledger.number(name, 0) for name in ("width", "height")}
+    return {"codec": ledger.text("codec"), **size}
 
 
 def _deliveries(ledger: Standing) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ from pipeline.errors import ConfigError
 from pipeline.plugins import with_plug_ins
 from pipeline.settings import KernelSettings, Section
 from stages.annotator.couriers.peer import Sending
+from stages.annotator.sinks.clips import ClipsSink
 from stages.annotator.sinks.coco import CocoSink
 from stages.annotator.sinks.events import EventsSink
 from stages.annotator.sinks.jsonl import JsonlSink
@@ -26,7 +27,7 @@ from stages.annotator.sinks.webhook import WebhookSink
 
 WrittenSettings: TypeAlias = JsonlSink | EventsSink | VideoSink
 """Written frame by frame."""
-DerivedSettings: TypeAlias = ParquetSink | CocoSink | ReportSink
+DerivedSettings: TypeAlias = ParquetSink | CocoSink | ReportSink | ClipsSink
 """Made of the JSON lines, once all are there."""
 SentSettings: TypeAlias = WebhookSink | MqttSink | KafkaSink | SqlSink | StdoutSink | PythonSink | NullSink
 """Sent to somebody else."""
@@ -39,7 +40,7 @@ else:
 
 _Sinks = Annotated[SinkSettings, Field(discriminator="kind")]
 
-_KINDS: Final = ("jsonl", "video", "events", "parquet", "coco", "report")
+_KINDS: Final = ("jsonl", "video", "events", "clips", "parquet", "coco", "report")
 _FORMATS: Final = {("mp4" if kind == "video" else kind): kind for kind in _KINDS}
 """Kinds of sinks by what people call them."""
 
@@ -49,6 +50,8 @@ def _distinct(sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two sinks of kind {name!r} would be taken for one: of those that send, name each")
+    if "clips" in names and "events" not in names:
+        raise ValueError("the sink 'clips' needs the sink 'events', which says when something happened: add it")
     return sinks
 
 
