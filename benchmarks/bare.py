@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from itertools import cycle, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,13 +26,13 @@ _TRIALS = 20
 _SAMPLE = 3
 
 
-def serial_fps(clip: Path, target: Path, engine: Engine, finder: Finder) -> float:
+def serial_fps(frames_of: Iterator[Frame], target: Path, engine: Engine, finder: Finder) -> float:
     """Return the frames/s of decode, letterbox, engine, NMS, draw and encode, each waiting for the one before."""
     begun_s, frames = time.monotonic(), 0
     encoder: Encoder | None = None
     settings = VideoSink()
     with target.open("wb") as file:
-        for frame in decoded(clip):
+        for frame in frames_of:
             raw = engine.submit([finder.canvas(frame)]).result()[0]
             picture = draw(frame.image, finder.find(frame, raw, time.time_ns()))
             if encoder is None:
@@ -75,6 +76,22 @@ def decoded(clip: Path) -> Iterator[Frame]:
             decoded_ns=0,
         )
         yield Frame(meta, item.scaled(item.width, item.height))
+
+
+def captured(clip: Path) -> Iterator[Frame]:
+    """Yield the frames of a clip as `cv2.VideoCapture` reads them."""
+    capture = cv2.VideoCapture(str(clip))
+    seq = 0
+    while True:
+        there, image = capture.read()
+        if not there:
+            return
+        height, width = image.shape[:2]
+        at_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        yield Frame(
+            FrameMeta("clip", 1, seq, at_s, width, height, captured_ns=time.time_ns()), np.asarray(image, np.uint8)
+        )
+        seq += 1
 
 
 def conf_for(engine: Engine, clip: Path, boxes: int) -> float:

@@ -18,8 +18,8 @@ from pipeline.settings import KernelSettings
 _WITHOUT_SHARED_MEMORY: Final = Path("/var/tmp")
 
 
-def open_broker(settings: KernelSettings) -> Broker:
-    """Return a broker, connected.
+def open_broker(settings: KernelSettings, *, fenced: bool = False) -> Broker:
+    """Return a broker, connected; if `fenced`, it tells by BrokerForgotError when its memory may be lost.
 
     Raises:
         ConfigError: no URL is given, or one that is none.
@@ -29,7 +29,12 @@ def open_broker(settings: KernelSettings) -> Broker:
     if redis.url is None:
         raise ConfigError("no Redis: set DETSTREAM_REDIS__URL, or redis.url in the settings file")
     try:
-        return RedisBroker(redis.url, connect_timeout_s=redis.connect_timeout_s, claim_after_s=redis.claim_after_s)
+        return RedisBroker(
+            redis.url,
+            connect_timeout_s=redis.connect_timeout_s,
+            claim_after_s=redis.claim_after_s,
+            fenced=fenced,
+        )
     except BrokerUnreachableError:
         raise
     except BrokerError as error:

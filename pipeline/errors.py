@@ -12,7 +12,8 @@
     │   └── RefusedError             who outputs are sent to refuses one of them for good
     ├── MessageError             bytes are no message of a version that we know
     ├── BrokerError              the broker refused or lost a command
-    │   └── BrokerUnreachableError   nobody answers at its URL
+    │   ├── BrokerUnreachableError   nobody answers at its URL
+    │   └── BrokerForgotError        it was started anew, and may know nothing of what it was told
     ├── FrameStoreError          the frame store can't be made or is full
     │   ├── FrameExpiredError    the pixels were overwritten, or their ring is gone
     │   └── FramePendingError    the pixels are not there yet
@@ -82,6 +83,13 @@ class BrokerError(DetstreamError):
 
 class BrokerUnreachableError(BrokerError):
     """Nobody answers at the broker's URL."""
+
+
+class BrokerForgotError(BrokerError):
+    """The broker was started anew since it was asked last, and may know nothing of what it was told.
+
+    The command was not carried out; the next one will be.
+    """
 
 
 class FrameStoreError(DetstreamError):

@@ -30,10 +30,14 @@ class FrameWriter(Protocol):
 class FrameStore(Protocol):
     """Pixels of all sources, by name."""
 
-    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> FrameWriter:
+    @property
+    def takes_any_order(self) -> bool:
+        """Whether frames may be stored in any order, as long as no two are `slots` or more numbers apart."""
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int, *, any_order: bool = False) -> FrameWriter:
         """Reserve room for the newest `slots` frames of an epoch of a source, each of `slot_bytes` at most.
 
-        Older epochs of the same source are removed.
+        Older epochs of the same source are removed. `any_order`: see `takes_any_order`.
 
         Raises:
             FrameStoreError: there is no room; the text says how much is needed and how much is there.

@@ -74,9 +74,14 @@ def states(source: str) -> str:
     return f"states:{source}"
 
 
-def lease(thing: str) -> str:
-    """Return the key whose value is the process that alone may work on a thing."""
-    return f"lease:{thing}"
+def lease(source: str) -> str:
+    """Return the key whose value is the process that alone may work on a source."""
+    return f"lease:{source}"
+
+
+def role(name: str) -> str:
+    """Return the key whose value is the process that alone plays a part; a source may be called as one is."""
+    return f"role:{name}"
 
 
 def pixels(source: str, epoch: int, seq: int) -> str:

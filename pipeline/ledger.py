@@ -33,11 +33,6 @@ class Standing:
         return self.number("rewinds", 0)
 
     @property
-    def known(self) -> int:
-        """The last frame that nobody has to look at any more: what was found is on its way, or published."""
-        return max(self.published, self.number("known", -1))
-
-    @property
     def decoded(self) -> int:
         """Frames that the decoder has come to."""
         return self.number("decoded", 0)

@@ -46,8 +46,8 @@ class Budget:
         """Return how many published frames a source may keep, of those wanted: all in half the broker's share."""
         return min(wanted, self.broker_mb * MIB // 2 // _ENTRY_BYTES // (STREAMS_KEPT + 2))
 
-    def window(self, slot_bytes: int, rings: int) -> int:
-        """Return how many frames a source may be ahead of its slowest consumer.
+    def window(self, slot_bytes: int, rings: int, most: int = LARGEST_WINDOW) -> int:
+        """Return how many frames, `most` at most, a source may be ahead of its slowest consumer.
 
         Raises:
             ConfigError: not even the smallest window fits.
@@ -59,7 +59,7 @@ class Budget:
             raise ConfigError(
                 f"memory_mb {self.total_mb} is too small for frames of this size: set it to {total} or more"
             )
-        return min(slots - SPARE_SLOTS, LARGEST_WINDOW)
+        return min(slots - SPARE_SLOTS, most)
 
 
 def plan(memory_mb: int | None, ring_folder: Path) -> Budget:

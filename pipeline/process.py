@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import structlog
 
 from pipeline import log
-from pipeline.errors import ConfigError, DetstreamError
+from pipeline.errors import BrokerForgotError, ConfigError, DetstreamError
 from pipeline.settings import KernelSettings, load
 from pipeline.signals import stop_on_signals
 
@@ -42,6 +42,8 @@ def run_stage(stage: str, kind: type[S], config: Path | None, body: Callable[[S,
         body(settings, stop)
     except ConfigError as error:
         return _fail(WRONG_SETTINGS, error)
+    except BrokerForgotError as error:  # before it could begin
+        return _fail(CRASHED, error)
     except DetstreamError as error:
         return _fail(HOPELESS, error)
     except Exception as error:  # the top of the process: the supervisor restarts it

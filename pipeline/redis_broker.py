@@ -41,8 +41,11 @@ class RedisBroker:
         BrokerError: the URL is no Redis URL.
     """
 
-    def __init__(self, url: str, *, connect_timeout_s: float = 8.0, claim_after_s: float = 10.0) -> None:
-        self._connection = RedisConnection(url, connect_timeout_s)
+    def __init__(
+        self, url: str, *, connect_timeout_s: float = 8.0, claim_after_s: float = 10.0, fenced: bool = False
+    ) -> None:
+        """`fenced`: raise BrokerForgotError once when the server was started anew; for use by a single thread."""
+        self._connection = RedisConnection(url, connect_timeout_s, fenced=fenced)
         self._claim_after_s = claim_after_s
 
     @contextmanager

@@ -11,9 +11,10 @@ import structlog
 from redis import Redis
 from redis import exceptions as refused
 from redis.backoff import NoBackoff
+from redis.connection import Connection
 from redis.retry import Retry
 
-from pipeline.errors import BrokerError, BrokerUnreachableError
+from pipeline.errors import BrokerError, BrokerForgotError, BrokerUnreachableError
 
 T = TypeVar("T")
 
@@ -26,22 +27,24 @@ _LOST: Final = (refused.ConnectionError, refused.TimeoutError)
 _GONE: Final = (*_LOST, refused.ReadOnlyError, refused.MasterDownError)
 _SHUT_OUT: Final = (refused.AuthenticationError, refused.AuthorizationError)
 _SPEAKS_NO_REDIS: Final = refused.InvalidResponse
+_RUN_ID: Final = re.compile(rb"run_id:(\w+)")
 
 
 class RedisConnection:
     """Carries out commands, however often the server goes away; threads may share it.
 
-    A command whose answer was lost is sent again, so each may be carried out more than once.
+    A command whose answer was lost is sent again, so each may be carried out more than once. With `fenced`, no server
+    that was started anew carries out anything before whoever asks, in a single thread, has been told once.
 
     Raises:
         BrokerUnreachableError: no server answered within `connect_timeout_s`, or it refused the password.
         BrokerError: the URL is no Redis URL.
     """
 
-    def __init__(self, url: str, connect_timeout_s: float) -> None:
+    def __init__(self, url: str, connect_timeout_s: float, *, fenced: bool = False) -> None:
         self.url = masked(url)
         """Without the password: the one for logs and messages."""
-        self._client = _client(url, self.url, connect_timeout_s)
+        self._client = _client(url, self.url, connect_timeout_s, _Identity().check if fenced else None)
         self._lock = threading.Lock()
         self._gone = False
         self._closed = False
@@ -52,6 +55,7 @@ class RedisConnection:
 
         Raises:
             BrokerError: the server refused the command, or `close` was called meanwhile.
+            BrokerForgotError: the connection is fenced, and the server was started anew since the last command.
         """
         attempt, lost = 0, False
         while True:
@@ -67,6 +71,9 @@ class RedisConnection:
                 self._refuse_if_closed()
                 self._note_gone(error)
                 lost = isinstance(error, _LOST)
+            except _ServerChangedError as error:
+                self._note_back()
+                raise BrokerForgotError(f"the broker at {self.url} was started anew") from error
             except refused.RedisError as error:
                 raise BrokerError(f"the broker at {self.url} refused a command: {error}") from error
             else:
@@ -124,13 +131,39 @@ class RedisConnection:
             structlog.get_logger().info("broker back", url=self.url)
 
 
+class _ServerChangedError(refused.RedisError):
+    """The server is not the one of the connection before."""
+
+
+class _Identity:
+    """Knows which server, and which start of it, was spoken to last."""
+
+    def __init__(self) -> None:
+        self._run_id = b""
+
+    def check(self, connection: Connection) -> None:
+        """Greet the server on a new connection; refuse it once if it is another one than before."""
+        connection.on_connect()  # type: ignore[no-untyped-call]
+        connection.send_command("INFO", "server")  # type: ignore[no-untyped-call]
+        before, self._run_id = self._run_id, self._read(connection)
+        if before and self._run_id and before != self._run_id:
+            raise _ServerChangedError
+
+    def _read(self, connection: Connection) -> bytes:
+        try:
+            found = _RUN_ID.search(connection.read_response())
+        except refused.NoPermissionError:  # nobody can tell, then
+            return b""
+        return found[1] if found else b""
+
+
 def masked(url: str) -> str:
     """Return the URL without what is secret in it, also if it is malformed."""
     url = re.sub(r"^([a-z]+://)?.*@", r"\1***@", url)
     return re.sub(r"(password=)[^&]*", r"\1***", url)
 
 
-def _client(url: str, shown: str, connect_timeout_s: float) -> Redis:
+def _client(url: str, shown: str, connect_timeout_s: float, greet: Callable[[Connection], None] | None) -> Redis:
     try:
         return Redis.from_url(
             url,
@@ -138,6 +171,7 @@ def _client(url: str, shown: str, connect_timeout_s: float) -> Redis:
             socket_timeout=_SILENCE_S,
             socket_connect_timeout=connect_timeout_s / 2,
             retry=Retry(NoBackoff(), 0),  # `call` waits, logs and asks again
+            redis_connect_func=greet,
         )
     except ValueError:
         # Its text, which urllib makes of a malformed URL, may hold a part of the password.

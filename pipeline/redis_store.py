@@ -100,7 +100,9 @@ class RedisStore:
         self._writers: dict[tuple[str, int], RedisWriter] = {}
         self._seen: dict[str, int] = {}
 
-    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> FrameWriter:
+    takes_any_order = False
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int, *, any_order: bool = False) -> FrameWriter:
         """Check that there is room for the newest `slots` frames, and remove the older epochs of the source.
 
         Raises:

@@ -23,6 +23,8 @@ _LAYOUT: Final = int.from_bytes(b"dsring01", "big")
 """First word of every ring; the last two digits count the layouts."""
 _HEADER_WORDS: Final = 8
 _NEWEST: Final = 3
+_NUMBERED: Final = 4
+"""Whether a frame's slot is that of its number, rather than the one that was written longest ago."""
 _SLOT_WORDS: Final = 8
 """Generation, seq, then height and width of each picture: a cache line each."""
 _OWNER: Final = slice(64, 256)
@@ -71,10 +73,16 @@ class RingFile:
         self._name = name
         self._fence = _Fence()
         self._writes = 0
+        self._numbered = bool(self._header[_NUMBERED])
+        self._newer = threading.Lock()
 
     @classmethod
-    def format(cls, file: int, name: str, slots: int, slot_bytes: int, owner: str) -> "RingFile":
+    def format(
+        cls, file: int, name: str, slots: int, slot_bytes: int, owner: str, *, numbered: bool = False
+    ) -> "RingFile":
         """Reserve and map an empty ring in a new file.
+
+        `numbered`: each frame has the slot of its number, so that they may come in any order.
 
         Raises:
             OSError: there is no room.
@@ -83,7 +91,7 @@ class RingFile:
         os.posix_fallocate(file, 0, required_bytes(slots, slot_bytes))
         memory = mmap.mmap(file, 0, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         words: NDArray[np.int64] = np.frombuffer(memory, np.int64, (_TABLE // _WORD) + slots * _SLOT_WORDS)
-        words[: _NEWEST + 1] = _LAYOUT, slots, slot_bytes, -1
+        words[: _NUMBERED + 1] = _LAYOUT, slots, slot_bytes, -1, numbered
         words[_TABLE // _WORD :].reshape(slots, _SLOT_WORDS)[:, 1] = -1
         text = owner.encode()[: _OWNER.stop - _OWNER.start]
         memory[_OWNER.start : _OWNER.start + len(text)] = text
@@ -104,7 +112,7 @@ class RingFile:
             return cls(memory, name), os.fstat(file.fileno()).st_ino
 
     def write(self, seq: int, pictures: Pictures) -> None:
-        """Store a frame's pictures over those of the frame written `slots` writes earlier.
+        """Store a frame's pictures over those of the frame `slots` numbers earlier, or `slots` writes.
 
         Raises:
             FrameStoreError: they are too large together.
@@ -112,7 +120,7 @@ class RingFile:
         images = (pictures.detect, pictures.full)
         sizes = [(0, 0) if image is None else image.shape[:2] for image in images]
         self._check_size(seq, sum(0 if image is None else image.nbytes for image in images))
-        place = self._writes % self._slots
+        place = (seq if self._numbered else self._writes) % self._slots
         self._writes += 1
         slot = self._table[place]
         busy = int(slot[0]) | 1
@@ -125,7 +133,8 @@ class RingFile:
         self._fence()
         slot[0] = busy + 1
         self._fence()  # a reader that sees the newest seq must see its slot, or it would take the frame for overwritten
-        self._header[_NEWEST] = seq
+        with self._newer:
+            self._header[_NEWEST] = max(seq, int(self._header[_NEWEST])) if self._numbered else seq
 
     def read(self, seq: int, picture: Picture) -> NDArray[np.uint8]:
         """Return a copy of a frame's picture.
@@ -174,6 +183,9 @@ class RingFile:
             )
 
     def _absence(self, seq: int, newest: int) -> FrameStoreError:
+        if self._numbered:  # what its slot holds tells whether it is still to come
+            generation, number = (int(word) for word in self._table[seq % self._slots, :2])
+            newest = number - generation % 2
         if seq > newest:
             return FramePendingError(f"frame {seq} of {self._name} is not in the ring yet; the newest is {newest}")
         return FrameExpiredError(f"frame {seq} of {self._name} was overwritten; a larger memory_mb keeps more frames")

@@ -70,7 +70,9 @@ class RingStore:
         self._rings: dict[Path, tuple[RingFile, int]] = {}
         self._seen: dict[str, int] = {}
 
-    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> FrameWriter:
+    takes_any_order = True
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int, *, any_order: bool = False) -> FrameWriter:
         """Reserve a ring for the newest `slots` frames of an epoch, and remove the older epochs of the source.
 
         Raises:
@@ -79,7 +81,7 @@ class RingStore:
         for older in [key for key in self._writers if key[0] == source and key[1] <= epoch]:
             self._writers.pop(older).close()
         try:
-            writer = self._make(source, epoch, slots, slot_bytes)
+            writer = self._make(source, epoch, slots, slot_bytes, any_order)
         except OSError as error:
             raise FrameStoreError(self._no_room(source, slots, slot_bytes, error)) from error
         self._writers[source, epoch] = writer
@@ -112,7 +114,7 @@ class RingStore:
         self._writers.clear()
         self._rings.clear()
 
-    def _make(self, source: str, epoch: int, slots: int, slot_bytes: int) -> RingWriter:
+    def _make(self, source: str, epoch: int, slots: int, slot_bytes: int, any_order: bool) -> RingWriter:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self._folder):  # a sweep must not meet the new file before its owner has locked it
             for older in self._epochs(source):
@@ -124,7 +126,7 @@ class RingStore:
             fcntl.flock(file, fcntl.LOCK_EX)
         unfinished, path = Path(name), self._path(source, epoch)
         try:
-            ring = RingFile.format(file, _title(source, epoch), slots, slot_bytes, self._owner)
+            ring = RingFile.format(file, _title(source, epoch), slots, slot_bytes, self._owner, numbered=any_order)
             unfinished.rename(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pipeline import keys
@@ -45,6 +46,10 @@ class SourceReport:
     """Of the recording's file, bytes."""
     sha256: str | None = None
     """Of the recording's file, if it was asked for."""
+    started: str | None = None
+    """When its first frame was read, ISO 8601, UTC."""
+    finished: str | None = None
+    """When its last output had its final form."""
     deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Of each sink that sends: how many frames and events were `sent`, `missed` (left out) and `refused` for good."""
 
@@ -59,7 +64,6 @@ def report_source(
     ledger = Ledger(broker, source).read()
     tracked = broker.get_fields(keys.checkpoint(source))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "objects")}
-    latency = LatencyHistogram(tracked.get("latency", b""))
     finished = ledger.finished((keys.ANNOTATOR,)) if finished is None else finished
     error = ledger.error or (_difference(ledger.fields, ledger.frames or 0, counts) if finished else None)
     ended_ns = ledger.number("finished_ns", time.time_ns())
@@ -80,13 +84,10 @@ def report_source(
         detections=counts["objects"],
         wall_s=round(wall_s, 3),
         fps=round(published / wall_s, 2),
-        latency_p50_s=_rounded(latency.quantile_s(0.5)),
-        latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        **_picture(ledger),
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,
-        deliveries=_deliveries(ledger),
+        **_facts(ledger, tracked),
     )
 
 
@@ -95,7 +96,6 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
     ledger = Ledger(broker, source).read()
     tracked = broker.get_fields(keys.checkpoint(source))
     counts = {name: int(tracked.get(name, 0)) for name in ("ok", "failed", "skipped", "objects")}
-    latency = LatencyHistogram(tracked.get("latency", b""))
     captured, published = ledger.number("captured", 0), counts["ok"] + counts["failed"] + counts["skipped"]
     error = ledger.text("state_error") or (None if captured else "it gave no frame")
     started_ns = ledger.number("started_ns", time.time_ns())
@@ -114,25 +114,41 @@ def report_camera(broker: Broker, source: str, address: str, files: Sequence[str
         detections=counts["objects"],
         wall_s=round(wall_s, 3),
         fps=round(counts["ok"] / wall_s, 2),
-        latency_p50_s=_rounded(latency.quantile_s(0.5)),
-        latency_p95_s=_rounded(latency.quantile_s(0.95)),
-        **_picture(ledger),
         files=tuple(files),
         live=True,
-        deliveries=_deliveries(ledger),
+        **_facts(ledger, tracked),
     )
 
 
-def _picture(ledger: Standing) -> dict[str, Any]:
-    size = {name: ledger.number(name, 0) for name in ("width", "height")}
-    return {"codec": ledger.text("codec"), **size}
+def _facts(standing: Standing, tracked: Mapping[str, bytes]) -> dict[str, Any]:
+    latency = LatencyHistogram(tracked.get("latency", b""))
+    return {
+        "latency_p50_s": _rounded(latency.quantile_s(0.5)),
+        "latency_p95_s": _rounded(latency.quantile_s(0.95)),
+        "codec": standing.text("codec"),
+        "width": standing.number("width", 0),
+        "height": standing.number("height", 0),
+        "started": _at(standing, "started_ns"),
+        "finished": _at(standing, "finished_ns"),
+        "deliveries": _deliveries(standing),
+    }
 
 
-def _deliveries(ledger: Standing) -> dict[str, dict[str, int]]:
+def _deliveries(standing: Standing) -> dict[str, dict[str, int]]:
     """Return what the sinks that send have told."""
-    names = [name.removeprefix("sent.") for name in ledger.fields if name.startswith("sent.")]
+    names = [name.removeprefix("sent.") for name in standing.fields if name.startswith("sent.")]
     counted = ("sent", "missed", "refused")
-    return {name: {count: ledger.number(f"{count}.{name}", 0) for count in counted} for name in sorted(names)}
+    return {name: {count: standing.number(f"{count}.{name}", 0) for count in counted} for name in sorted(names)}
+
+
+def _at(standing: Standing, field: str) -> str | None:
+    at_ns = standing.number(field, 0)
+    return iso(at_ns / 1e9) if at_ns else None
+
+
+def iso(seconds: float) -> str:
+    """Return a time, seconds since 1970, as text."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _difference(fields: Mapping[str, bytes], frames: int, counts: Mapping[str, int]) -> str | None:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from redis import Redis
 
 from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.redis_broker import RedisBroker
 
 pytest_plugins = ["tests.e2e.fixtures"]  # one session shares them between tests/e2e and tests/faults
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is, is no property of the code
+settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -16,12 +16,13 @@ def copied(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
 
 
 class MemoryWriter:
-    def __init__(self, title: str, slots: int, slot_bytes: int) -> None:
+    def __init__(self, title: str, slots: int, slot_bytes: int, *, any_order: bool = False) -> None:
         self.frames: dict[int, Pictures] = {}
         self.newest = -1
         self.closed = False
         self._title = title
         self._slots = slots
+        self._any_order = any_order
         self._slot_bytes = slot_bytes
 
     def put(self, meta: FrameMeta, pictures: Pictures) -> None:
@@ -31,7 +32,12 @@ class MemoryWriter:
         self.frames[meta.seq] = Pictures(copied(pictures.detect), copied(pictures.full))
         self.newest = meta.seq
         while len(self.frames) > self._slots:
-            del self.frames[next(iter(self.frames))]
+            del self.frames[min(self.frames) if self._any_order else next(iter(self.frames))]
+
+    def is_to_come(self, seq: int) -> bool:
+        if not self._any_order:
+            return seq > self.newest
+        return seq not in self.frames and seq > max(self.frames, default=-1) - self._slots
 
     def close(self) -> None:
         self.closed = True
@@ -45,12 +51,14 @@ class MemoryStore:
         self.writers: dict[str, dict[int, MemoryWriter]] = {}
         self._lock = threading.Lock()
 
-    def create(self, source: str, epoch: int, slots: int, slot_bytes: int) -> MemoryWriter:
+    takes_any_order = True
+
+    def create(self, source: str, epoch: int, slots: int, slot_bytes: int, *, any_order: bool = False) -> MemoryWriter:
         with self._lock:
             epochs = self.writers.setdefault(source, {})
             for older in [number for number in epochs if number <= epoch]:
                 epochs.pop(older).close()
-            epochs[epoch] = MemoryWriter(f"{source} (epoch {epoch})", slots, slot_bytes)
+            epochs[epoch] = MemoryWriter(f"{source} (epoch {epoch})", slots, slot_bytes, any_order=any_order)
             return epochs[epoch]
 
     def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
@@ -58,7 +66,7 @@ class MemoryStore:
         writer, name = epochs.get(epoch), f"frame {seq} of {source} (epoch {epoch})"
         if writer is None and epoch > max(epochs, default=-1):
             raise FramePendingError(f"{name}: the epoch is not there yet")
-        if writer is not None and not writer.closed and seq > writer.newest:
+        if writer is not None and not writer.closed and writer.is_to_come(seq):
             raise FramePendingError(f"{name} is not there yet")
         pictures = None if writer is None else writer.frames.get(seq)
         image = copied(getattr(pictures, picture, None))

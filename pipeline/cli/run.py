@@ -14,6 +14,7 @@ from typing import Any, Final
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.cli.config import RunSettings, write
+from pipeline.cli.disk import with_need
 from pipeline.cli.display import Display, Work
 from pipeline.cli.live_run import tell_decoders, write_note
 from pipeline.cli.models import naming_hint
@@ -26,6 +27,7 @@ from pipeline.errors import ConfigError, SinkError, StageError
 from pipeline.ledger import Ledger
 from pipeline.memory import plan
 from pipeline.registry import Registry
+from pipeline.ring_folder import remove_ownerless
 from pipeline.seal import Seal, new_key
 from pipeline.source_report import SourceReport, report_camera, report_source
 from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
@@ -78,6 +80,7 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
     budget = plan(settings.memory_mb, ring_folder(settings))
     state = _begun(settings, how)
     with ExitStack() as stack:
+        stack.callback(remove_ownerless, ring_folder(settings))  # a decoder that was killed has left its ring
         folder = stack.enter_context(run_folder())
         settings = _for_cameras(stack.enter_context(with_redis(settings, folder, budget, display)))
         broker = open_broker(settings)
@@ -88,7 +91,8 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
         facts = facts_of(settings, broker, how.detectors)
         sources = list(_sources(settings, state, broker, interrupted=stop.is_set()))
     reports = tuple(_report(source) for source in sources)
-    return _closed(settings, state, Outcome(reports, error), manifest(sources, started_s, facts))
+    outcome = Outcome(reports, with_need(error, reports))
+    return _closed(settings, state, outcome, manifest(sources, started_s, facts))
 
 
 def _begun(settings: RunSettings, how: How) -> RunState:
@@ -155,7 +159,7 @@ def _worked(settings: RunSettings, how: How, folder: Path, broker: Broker, displ
     write_note(folder, settings.redis.url or "", settings.secret_key or "")
     names = [item.name for item in settings.decoder.sources]
     supervisor = Supervisor(broker, Plan(config, names, how.detectors), display.log)
-    supervisor.prepare()
+    supervisor.prepare(end.stop)
     tell_decoders(broker, settings.decoder, Seal(settings.secret_key))
     recordings = [recording for _, recording in settings.decoder.recordings]
     display.begin(Work(len(recordings), sum(recording.size for recording in recordings)))

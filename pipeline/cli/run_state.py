@@ -12,7 +12,8 @@ from typing import Any, Final
 from pipeline.errors import ConfigError, SinkError
 
 STATE_FOLDER: Final = ".detstream"
-_STATE: Final = "run.json"
+_STATE: Final = "_run.json"
+"""No source has a name that begins like this, and each has a file of its name beside it."""
 _VERSION: Final = 1
 
 
@@ -83,7 +84,13 @@ class RunState:
                     yield found
 
     def finish(self) -> None:
-        """Remove what is only needed to go on."""
+        """Remove what is only needed to go on; at once, as with a half of it nobody could."""
+        over = self._folder.with_name(f"{STATE_FOLDER}.over")
+        shutil.rmtree(over, ignore_errors=True)
+        with suppress(OSError):
+            _sync(self._output)  # first the manifest
+            self._folder.replace(over)
+        shutil.rmtree(over, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _go_on(self, asked: Asked, *, resume: bool) -> None:
@@ -123,5 +130,16 @@ class RunState:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
+            for folder in (self._folder, self._output):
+                _sync(folder)
         except OSError as error:
             raise SinkError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Return when names made in the folder survive a loss of power: before the first output has one."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

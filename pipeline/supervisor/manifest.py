@@ -5,12 +5,12 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import SinkError
+from pipeline.source_report import iso
 
 _PACKAGES: Final = ("detstream", "av", "numpy", "opencv-python", "openvino", "torch", "trackers", "supervision")
 MANIFEST: Final = "manifest.json"
@@ -38,14 +38,10 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def manifest(sources: Sequence[Mapping[str, Any]], started_s: float, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return all that one needs to know of a run, or to run it again."""
     return {
-        "started": _iso(started_s),
-        "finished": _iso(time.time()),
+        "started": iso(started_s),
+        "finished": iso(time.time()),
         **facts,
         "machine": {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
         "versions": {package: version(package) for package in _PACKAGES},
         "sources": list(sources),
     }
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -52,6 +52,7 @@ class Supervisor:
 
     def __init__(self, broker: Broker, plan: Plan, on_log: Callable[[LogLine], None]) -> None:
         self._broker, self._plan = broker, plan
+        self._on_log = on_log
         self._name = f"run-{time.time_ns()}"
         self._renewed_s = 0.0
         stages = ["decoder", *["detector"] * plan.detectors, "tracker", "annotator"]
@@ -61,23 +62,35 @@ class Supervisor:
             for stage, number in zip(stages, numbers, strict=True)
         ]
 
-    def prepare(self) -> None:
+    def prepare(self, stop: Event) -> None:
         """Take the database for this run, and clear what earlier runs of these sources left in it.
 
         Raises:
-            ConfigError: another run uses it.
+            ConfigError: another run uses it, not just one that was killed.
         """
-        if not self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S):
+        if not self._takes(stop):
             raise ConfigError(
                 "another `detstream run` uses this Redis database; give this one its own (redis://host/1)"
             )
         known = self._broker.members(keys.SOURCES) | self._broker.members(keys.SETTLED)
         stale = known | Registry(self._broker).read().keys() | set(self._plan.sources)
-        leases = [keys.lease(name) for name in (*stale, keys.TRACKER, keys.ANNOTATOR)]
+        leases = [*map(keys.lease, stale), *map(keys.role, (keys.TRACKER, keys.ANNOTATOR))]
         ledgers = [key for name in stale for key in Ledger(self._broker, name).all_keys()]
         queues = [keys.LIVE, keys.WAITING, keys.FRAMES, keys.RAW_LIVE, keys.RAW, keys.STATES]
         facts = [keys.SOURCES, keys.SETTLED, keys.FINISHED, keys.REGISTRY, keys.ENGINES]
         self._broker.delete([*queues, *facts, *leases, *ledgers])
+
+    def _takes(self, stop: Event) -> bool:
+        """Return whether the database is ours, after waiting for as long as a run holds it that was killed."""
+        deadline_s, told = time.monotonic() + _LEASE_S + _TICK_S, False
+        while not self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S):
+            if stop.wait(_TICK_S) or time.monotonic() > deadline_s:
+                return False
+            if not told:
+                event = "another run holds the Redis database: waiting a moment, it may have been killed"
+                self._on_log({"level": "info", "event": event, "most_s": _LEASE_S})
+            told = True
+        return True
 
     def run(self, stop: Event, on_progress: Callable[[Progress], None]) -> None:
         """Return when all sources are finished, or soon after `stop` was set; cameras are then brought to an end.
@@ -127,7 +140,7 @@ class Supervisor:
 
     def _watch(self, progress: Progress) -> bool:
         if time.monotonic() - self._renewed_s > _LEASE_S / 3:
-            self._broker.lease(keys.lease(keys.RUN), self._name, _LEASE_S)
+            self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S)
             self._renewed_s = time.monotonic()
         # A camera that is away is no reason to give up, however long it is.
         live = any(standing.live for standing in progress.active.values())
@@ -140,4 +153,4 @@ class Supervisor:
         """End the stages along the way of the frames, so that each one still hands on what it has."""
         for child in self.children:
             child.stop(_SINKS_PATIENCE_S if child.stage == "annotator" else _PATIENCE_S)
-        self._broker.release(keys.lease(keys.RUN), self._name)
+        self._broker.release(keys.role(keys.RUN), self._name)

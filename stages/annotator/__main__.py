@@ -23,7 +23,7 @@ def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"output folder {output}: can't be made: {error.strerror}") from error
-    broker, store = open_broker(settings), open_store(settings)
+    broker, store = open_broker(settings, fenced=True), open_store(settings)
     opening = Opening(broker, store, settings.annotator, retained(settings))
     try:
         Annotator(broker, settings.name, opening.writer).run(stop)

@@ -1,6 +1,7 @@
 """Outputs opened, each where an earlier process has left it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ from stages.annotator.couriers.dispatch import Dispatch
 from stages.annotator.deriving import Deriving
 from stages.annotator.finishing import Finishing
 from stages.annotator.journal import Journal
-from stages.annotator.live_writer import LiveWriter, OpenSink
+from stages.annotator.live_output import OpenSink
+from stages.annotator.live_writer import LiveWriter
 from stages.annotator.past import Past
 from stages.annotator.segments import stems
 from stages.annotator.settings import AnnotatorSettings, WrittenSettings
@@ -31,7 +33,7 @@ from stages.annotator.writer import Writer
 class Recorded:
     """A recording that an earlier process has finished: there is nothing to write."""
 
-    position, hungry, finished = "0", False, True
+    position, hungry, finished, retells = "0", False, True, True
 
     def take(self, delivery: Delivery) -> None:
         """Take nothing."""
@@ -89,7 +91,12 @@ class Opening:
 
         past = Past(journal, finishing.lines(source))
         postings = self._dispatch.for_recording(source)
-        return Writer(self._broker, self._store, source, sinks, self._retain, past, record, postings)
+        with ExitStack() as opened:  # a broker that dies now must not leave an output locked
+            for sink in sinks.values():
+                opened.callback(sink.close)
+            writer = Writer(self._broker, self._store, source, sinks, self._retain, past, record, postings)
+            opened.pop_all()
+        return writer
 
     def _of_a_camera(self, source: str) -> LiveWriter:
         """Return a camera's writer, after giving the last segment of a killed process its final form."""

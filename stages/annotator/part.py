@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import SinkError
-from stages.annotator.append_file import AppendFile
+from stages.annotator.append_file import AppendFile, sync_folder
 from stages.annotator.fragments import Fragment, Head, Sample, pack, read_fragments, read_head
 from stages.annotator.sink import Counts
 
@@ -53,6 +53,7 @@ class Part:
         self._file.close()
         if not (keep and self.last):
             self.path.unlink(missing_ok=True)
+            sync_folder(self.path.parent)  # nobody would look for it again once the source is finished
 
     def _recover(self) -> None:
         found, end = read_head(self._file), 0

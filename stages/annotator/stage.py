@@ -7,8 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, Protocol
 
+import structlog
+
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
+from pipeline.errors import BrokerForgotError
 from pipeline.finished import settle
 from pipeline.ledger import Ledger, Standing
 from pipeline.memory import STREAMS_KEPT
@@ -35,6 +38,10 @@ class SourceWriter(Protocol):
     @property
     def finished(self) -> bool:
         """Whether every output has its final form."""
+
+    @property
+    def retells(self) -> bool:
+        """Whether it has to be opened anew to tell a broker that has lost its memory what is on disk."""
 
     def take(self, delivery: Delivery) -> None:
         """Accept the stream's next entry."""
@@ -63,10 +70,19 @@ class Annotator:
         """
         try:
             while not stop.is_set():
-                stop.wait(self.step() if self._in_charge() else self._stand_by())
+                stop.wait(self._turn())
         finally:
             self._stand_by()
-        self._broker.release(keys.lease(keys.ANNOTATOR), self._name)
+        self._broker.release(keys.role(keys.ANNOTATOR), self._name)
+
+    def _turn(self) -> float:
+        try:
+            return self.step() if self._in_charge() else self._stand_by()
+        except BrokerForgotError as error:
+            structlog.get_logger().warning("outputs are opened anew", reason=str(error))
+            self._let_go(lambda writer: writer.retells)
+            self._discovered_s = self._renewed_s = -LEASE_S
+            return 0.0
 
     def step(self) -> float:
         """Write what has been published since; return how long to pause before the next step, in seconds."""
@@ -100,11 +116,15 @@ class Annotator:
 
     def _stand_by(self) -> float:
         """Let go of all outputs, so that whoever is in charge can write them; return how long to wait."""
-        with ExitStack() as closing:
-            for writer in self._writers.values():
-                closing.callback(writer.close)
-            self._writers.clear()
+        self._let_go(lambda writer: True)
         return _BLOCK_S
+
+    def _let_go(self, gone: Callable[[SourceWriter], bool]) -> None:
+        with ExitStack() as closing:
+            for source, writer in list(self._writers.items()):
+                if gone(writer):
+                    closing.callback(writer.close)
+                    del self._writers[source]
 
     def _discover(self) -> None:
         if time.monotonic() - self._discovered_s < _DISCOVER_S:
@@ -120,6 +140,6 @@ class Annotator:
     def _in_charge(self) -> bool:
         if time.monotonic() - self._renewed_s < LEASE_S / 5:
             return True
-        kept = self._broker.lease(keys.lease(keys.ANNOTATOR), self._name, LEASE_S)
+        kept = self._broker.lease(keys.role(keys.ANNOTATOR), self._name, LEASE_S)
         self._renewed_s = time.monotonic() if kept else -LEASE_S
         return kept

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 
@@ -18,6 +18,7 @@ from stages.annotator.couriers.posting import RecordingPosting
 from stages.annotator.past import Past
 from stages.annotator.pixels import Pixels
 from stages.annotator.sink import Concluding, Sink
+from stages.annotator.times import Times
 
 _FLUSH_S: Final = 0.2
 _KEEP_S: Final = 1.0
@@ -27,6 +28,8 @@ _REPORT_EVERY: Final = 8
 
 class Writer:
     """Takes a source's public stream entry by entry, fetches the pixels, and feeds the sinks."""
+
+    retells: ClassVar = True
 
     def __init__(
         self,
@@ -48,8 +51,8 @@ class Writer:
         self._past, self._record = past, record
         self._restoring: Iterator[None] | None = None
         self._recording: Iterator[None] | None = None
-        self._times: dict[int, float] = {}
-        self._kept_s = 0.0
+        self._times = Times() if past is None else past.times()
+        self._kept_s, self._begun = 0.0, False
         self._kinds, self._postings = (*sinks, *(posting.kind for posting in postings)), postings
         self._sinks: tuple[Sink, ...] = (*sinks.values(), *postings)
         self._ledger = Ledger(broker, source)
@@ -99,9 +102,6 @@ class Writer:
     def _resume(self) -> None:
         """Say where the outputs are; ask for pixels again that a predecessor had let go before its output was safe."""
         standing = self._ledger.read()
-        done = min(sink.done for sink in self._sinks)
-        if self._past is not None and (pts_s := self._past.pts_s(done)) is not None:
-            self._times[done] = pts_s
         if not standing.ready((keys.ANNOTATOR,)):
             self._tell_all()
             return
@@ -161,10 +161,13 @@ class Writer:
                 image = self._pixels.of(found)
             except FramePendingError:
                 return False
+        if self._past is not None and not self._begun:
+            self._past.begin(self._fps())
+            self._begun = True
         for sink in self._sinks:
             sink.write(found, image)
         self._entries.append((found.frame.seq, entry_id))
-        self._times[found.frame.seq] = found.frame.pts_s
+        self._times.note(found.frame.seq, found.frame.pts_s)
         self._unreported += 1
         if self._unreported >= _REPORT_EVERY:
             self._report()
@@ -182,17 +185,19 @@ class Writer:
         self._trim(self._durable - self._retain)
         if self._past is not None and self._flushed_s - self._kept_s > _KEEP_S:
             self._kept_s = self._flushed_s
-            self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable)
+            self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable, self._fps())
 
     def _report(self) -> None:
         done = min(sink.done for sink in self._sinks)
-        places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable}
-        if done in self._times:
-            places["done_pts"] = repr(self._times[done])
+        pts_s = self._times.of(done)
+        at = "" if pts_s is None else repr(pts_s)
+        places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable, "done_pts": at}
         sent = {name: count for posting in self._postings for name, count in posting.told().items()}
         self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()} | sent)
-        self._times = {seq: pts_s for seq, pts_s in self._times.items() if seq >= done}
         self._unreported = 0
+
+    def _fps(self) -> float:
+        return float(self._ledger.read().text("fps") or 0)
 
     def _finish(self, end: EndOfSource) -> None:
         for sink in self._sinks:

@@ -18,7 +18,7 @@ from pipeline.seal import Seal
 from pipeline.settings import variables
 from stages.decoder.cameras import Cameras
 from stages.decoder.following import Following
-from stages.decoder.pace import Pace, most_readers
+from stages.decoder.pace import Pace, lanes_each, most_readers
 from stages.decoder.recordings import Recordings
 from stages.decoder.removal import Terms
 from stages.decoder.room import Room
@@ -41,7 +41,8 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
     parallel = None if wanted.parallel == "auto" else wanted.parallel
     watch = Watch(wanted.watch)
     readers = most_readers(parallel, len(recordings), watched=watch.on)
-    room = Room(settings.flow, budget, readers, most)
+    lanes = lanes_each(None if wanted.lanes == "auto" else wanted.lanes, readers)
+    room = Room(settings.flow, budget, readers, most, lanes)
     broker, store = open_broker(settings), open_store(settings)
     try:
         for removed in store.sweep():

@@ -1,21 +1,20 @@
 """One pass over a source, from where its consumers are to its end."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import structlog
-
 from pipeline import keys
 from pipeline.broker import Broker
-from pipeline.errors import SourceError
 from pipeline.frame import Pictures
 from pipeline.frame_store import FrameWriter
 from pipeline.ledger import Ledger, Standing
 from pipeline.messages import Detections, EndOfSource, FrameMeta
 from pipeline.settings import FlowSettings
 from pipeline.wire import encode
+from stages.decoder.lanes import drain
 from stages.decoder.sizes import PictureSizes
 from stages.decoder.source import Decoded, SourceFacts, VideoSource
 
@@ -43,8 +42,10 @@ class Epoch:
         self._rewinds = ledger.read().rewinds
         self.number = ledger.begin_epoch()
         standing = ledger.read()
+        self.grounded = standing.ready(flow.required)
+        """Whether all who must see each frame have said where they are; not if the broker has just lost its memory."""
         self._done = standing.done(flow.required)
-        self._known, self._published = standing.known, standing.published
+        self._published = standing.published
         self.start = self._done + 1
         """The first frame whose pixels somebody needs."""
         self.anchor = standing.anchor(flow.required)
@@ -53,26 +54,35 @@ class Epoch:
         self._checked_s = 0.0
         self._unsent: list[tuple[str, bytes]] = []
         self._sent_s = 0.0
+        self._telling = threading.RLock()
+        self._given_up = False
         self.waits = False
         """Whether those behind have frames enough, so that the next one has to wait for room."""
 
-    def decode(self, video: VideoSource, writer: FrameWriter, sizes: PictureSizes, window: int) -> None:
+    def decode(
+        self, video: VideoSource, writer: FrameWriter, sizes: PictureSizes, window: int, most_lanes: int = 1
+    ) -> None:
         """Store and announce each frame from `start` on, then the end, or the reason of an early one.
+
+        With more than one lane the frames come in any order, but none from beyond the window.
 
         Raises:
             EpochOver: superseded, or told to stop.
             FrameStoreError: a frame found no room.
+            Uneven: there can be one lane only.
         """
         self._ledger.write(_facts_fields(video.facts))
-        error: str | None = None
-        try:
-            for decoded in video.frames(self.start, self.anchor):
-                self._wait_for_room(decoded.seq, window)
-                self._emit(decoded, writer, sizes)
-        except SourceError as failure:
-            error = str(failure)
-            structlog.get_logger().error("source failed", source=self._ledger.source, error=error)
-        self.end(error)
+        lanes = video.lanes(most_lanes, self.start, self.anchor) if most_lanes > 1 else []
+        lanes = lanes or [video.frames(self.start, self.anchor)]
+
+        def emit(decoded: Decoded) -> None:
+            self._wait_for_room(decoded.seq, window)
+            self._emit(decoded, writer, sizes)
+
+        self.end(drain(lanes, emit, self._give_up))
+
+    def _give_up(self) -> None:
+        self._given_up = True
 
     @contextmanager
     def fenced(self) -> Iterator[None]:
@@ -111,10 +121,13 @@ class Epoch:
     def _wait_for_room(self, seq: int, window: int) -> None:
         if time.monotonic() - self._checked_s > _CHECK_S:
             self._check()
-        if seq - self._done > window:
-            self._announce()
-        self.waits = seq - self._done > window
+        if seq - self._done <= window:
+            self.waits = False
+            return
+        self.waits = True
         while seq - self._done > window:
+            if self._unsent:  # another lane's, too: it may have nothing more to say
+                self._announce()
             time.sleep(min(window * _ROOM_POLL_A_FRAME_S, _LONGEST_ROOM_POLL_S))
             self._check()
 
@@ -122,34 +135,36 @@ class Epoch:
         standing = self._ledger.read()
         self._done = standing.done(self._flow.required)
         self._checked_s = time.monotonic()
-        if standing.epoch != self.number or standing.rewinds != self._rewinds or not self._wanted():
+        superseded = standing.epoch != self.number or standing.rewinds != self._rewinds
+        if superseded or self._given_up or not self._wanted():
             raise EpochOver
         return standing
 
     def _emit(self, decoded: Decoded, writer: FrameWriter, sizes: PictureSizes) -> None:
         meta = self._meta(decoded)
-        fresh = decoded.seq > self._known
+        fresh = decoded.seq > self._published
         if decoded.error is None:
             detect = decoded.scaled(*sizes.detect) if fresh else None
             writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))
         else:
             writer.put(meta, Pictures())
-        if fresh and decoded.error is not None:
-            self._unsent.append((keys.RAW, encode(Detections.failed(meta, decoded.error))))
-        elif fresh:
-            self._unsent.append((keys.FRAMES, encode(meta)))
-        self._next = decoded.seq + 1
-        if len(self._unsent) >= _LARGEST_BURST or time.monotonic() - self._sent_s > _BURST_S:
-            self._announce()
+        with self._telling:
+            if fresh and decoded.error is not None:
+                self._unsent.append((keys.RAW, encode(Detections.failed(meta, decoded.error))))
+            elif fresh:
+                self._unsent.append((keys.FRAMES, encode(meta)))
+            self._next = max(self._next, decoded.seq + 1)
+            if len(self._unsent) >= _LARGEST_BURST or time.monotonic() - self._sent_s > _BURST_S:
+                self._announce()
 
     def _announce(self) -> None:
         """Tell of the frames that are stored, several at once where they come fast: fewer steps for all."""
-        with self._broker.transaction() as transaction:
+        with self._telling, self._broker.transaction() as transaction:
             self._ledger.write_in(transaction, {"decoded": self._next})
             for stream, body in self._unsent:
                 transaction.append(stream, body)
-        self._unsent.clear()
-        self._sent_s = time.monotonic()
+            self._unsent.clear()
+            self._sent_s = time.monotonic()
 
     def _meta(self, decoded: Decoded) -> FrameMeta:
         return FrameMeta(

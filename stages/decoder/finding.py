@@ -38,6 +38,7 @@ def behind(reading: Reading, anchor: Anchor) -> Iterator[tuple[int, Item]] | Non
     items = reading.items()
     for pts_s, _ in items:
         if abs(pts_s - anchor[1]) < _SAME_S:
+            reading.is_behind(anchor[0])
             return enumerate(items, anchor[0] + 1)
         if pts_s > anchor[1]:
             return None

@@ -18,7 +18,7 @@ from pipeline.memory import SPARE_SLOTS
 from stages.decoder.epoch import Epoch, EpochOver
 from stages.decoder.room import Room
 from stages.decoder.sizes import PictureSizes
-from stages.decoder.source import VideoSource
+from stages.decoder.source import Uneven, VideoSource
 
 LEASE_S: Final = 5.0
 """A decoder that says nothing for so long has lost its source to another one."""
@@ -53,6 +53,8 @@ class Following:
         self._broker, self._store, self._room = broker, store, room
         self._owner, self._stop, self._hashes = owner, stop, hashes
         self._reading: dict[str, Epoch] = {}
+        self._uneven: set[str] = set()
+        """Recordings that have to be read in one go."""
 
     @property
     def waits(self) -> list[bool]:
@@ -85,7 +87,8 @@ class Following:
 
         They may have an output of it from before, and a broker that knows nothing of that.
         """
-        if ledger.read().ready(self._room.flow.required):
+        standing = ledger.read()
+        if standing.ready(self._room.flow.required) and "path" in standing.fields:
             return True
         ledger.announce(opener.address, opener.size)
         self._stop.wait(_READY_POLL_S)
@@ -99,6 +102,8 @@ class Following:
             return lease.kept() and not self._stop.is_set()
 
         epoch = Epoch(self._broker, ledger, flow, wanted)
+        if not epoch.grounded:
+            return
         log = structlog.get_logger().bind(source=ledger.source, epoch=epoch.number)
         log.info("decoding", first=epoch.start)
         try:
@@ -107,6 +112,9 @@ class Following:
             self._decode_or_fail(epoch, ledger.source, opener)
         except EpochOver:
             log.info("epoch over")
+        except Uneven:
+            log.info("can't be cut: read in one go from here on")
+            self._uneven.add(ledger.source)
 
     def _decode_or_fail(self, epoch: Epoch, source: str, opener: Opener) -> None:
         try:
@@ -127,11 +135,13 @@ class Following:
         """
         with closing(opener.build()) as video:
             sizes = PictureSizes.of(video.facts.width, video.facts.height, self._room.flow)
-            window = self._room.window(sizes.slot_bytes)
-            writer = self._store.create(source, epoch.number, window + SPARE_SLOTS, sizes.slot_bytes)
+            lanes = 1 if source in self._uneven or not self._store.takes_any_order else self._room.lanes
+            window = self._room.window(sizes.slot_bytes, lanes)
+            slots = window + SPARE_SLOTS
+            writer = self._store.create(source, epoch.number, slots, sizes.slot_bytes, any_order=lanes > 1)
             with closing(writer), epoch.fenced():
                 with self._counted(source, epoch):
-                    epoch.decode(video, writer, sizes, window)
+                    epoch.decode(video, writer, sizes, window, lanes)
                 epoch.wait_until_finished()
 
     @contextmanager

@@ -90,7 +90,14 @@ def frames_claimed(stream: VideoStream) -> int | None:
     return (indexed if indexed > 1 and stream.frames else stream.frames) or None
 
 
-def tagged_duration_s(stream: VideoStream) -> float | None:
+def end_told_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return when the last frame of a freshly opened container is over, where what it says can be relied on."""
+    if "mov" in container.format.name and stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)  # the sum of all frames'
+    return _tagged_duration_s(stream)
+
+
+def _tagged_duration_s(stream: VideoStream) -> float | None:
     """Return the duration in a Matroska stream's tags, which has no index to count."""
     hours, _, rest = (stream.metadata.get("DURATION") or "").partition(":")
     minutes, _, seconds = rest.partition(":")
@@ -133,7 +140,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
 def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return tagged_duration_s(stream) or (container.duration / 1e6 if container.duration else None)
+    return _tagged_duration_s(stream) or (container.duration / 1e6 if container.duration else None)
 
 
 def _created(container: InputContainer, stream: VideoStream) -> datetime | None:

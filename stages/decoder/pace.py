@@ -25,6 +25,11 @@ def most_readers(parallel: int | None, recordings: int, *, watched: bool = False
     return most if watched else min(most, recordings)
 
 
+def lanes_each(wanted: int | None, readers: int) -> int:
+    """Return how many threads are to read each recording: as many as wished, or half the cores shared out."""
+    return wanted or max(len(os.sched_getaffinity(0)) // 2 // max(readers, 1), 1)
+
+
 class Pace:
     """One reader more while none waits for room, which is the detectors' to make; one less while all of them do."""
 

@@ -63,14 +63,14 @@ class Part:
         """
         if anchor is not None:
             for find in (sought, skipped):
-                with self._opened() as (container, stream):
+                with self.opened() as (container, stream):
                     found = find(container, stream, anchor)
-                    frames = behind(self._reading(container, stream, *found), anchor) if found else None
+                    frames = behind(self.reading(container, stream, *found), anchor) if found else None
                     if frames is not None:
                         yield from frames
                         return
-        with self._opened() as (container, stream):
-            yield from enumerate(self._reading(container, stream).items())
+        with self.opened() as (container, stream):
+            yield from enumerate(self.reading(container, stream).items())
 
     def items(self, after_s: float | None) -> Iterator[Item]:
         """Yield its frames by the recording's clock; only those behind the one at `after_s`, if given.
@@ -79,8 +79,8 @@ class Part:
             SourceError: nothing more can be read, and it should.
             Astray: there is none at that time.
         """
-        with self._opened() as (container, stream):
-            items = ((pts_s + self.offset_s, frame) for pts_s, frame in self._reading(container, stream).items())
+        with self.opened() as (container, stream):
+            items = ((pts_s + self.offset_s, frame) for pts_s, frame in self.reading(container, stream).items())
             if after_s is not None and not any(abs(at_s - after_s) < SAME_S for at_s, _ in items):
                 raise Astray
             yield from items
@@ -92,9 +92,9 @@ class Part:
             SourceError: nothing more can be read, and it should.
             Astray: it has to be gone through from the beginning, and not thinly.
         """
-        with self._opened() as (container, stream):
+        with self.opened() as (container, stream):
             uses = self._thinned(container, stream, sampler) if thin else whole(container.demux(stream))
-            for pts_s, frame in self._reading(container, stream, uses=uses).items():
+            for pts_s, frame in self.reading(container, stream, uses=uses).items():
                 at_s = pts_s + self.offset_s
                 if sampler.over(at_s):
                     return
@@ -113,10 +113,15 @@ class Part:
             packets = jump(begin_s)
         return thinned(packets, stream, sampler, self.offset_s, jump)
 
-    def _opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
+    def opened(self) -> AbstractContextManager[tuple[InputContainer, VideoStream]]:
+        """Return the opened container and its stream.
+
+        Raises:
+            SourceError: as `of`.
+        """
         return opened(self.place, self.threads, self.thread_type)
 
-    def _reading(
+    def reading(
         self,
         container: InputContainer,
         stream: VideoStream,
@@ -124,6 +129,7 @@ class Part:
         before: int = 0,
         uses: Iterator[Used] | None = None,
     ) -> Reading:
+        """Return a reading of packets of it; all if none are given."""
         return Reading(self.place, container, stream, 1 / self.facts.fps, packets, before, uses)
 
 

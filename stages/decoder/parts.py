@@ -9,6 +9,7 @@ from pipeline.errors import SourceError
 from stages.decoder.finding import Anchor
 from stages.decoder.opening import Place, Threads
 from stages.decoder.part import Part
+from stages.decoder.pieces import Pieces
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Astray, Sampler, Sampling
 
@@ -47,6 +48,20 @@ class Parts:
         except Astray:
             yield from self._chained(None)
         self._complain()
+
+    def pieces(self, anchor: Anchor | None) -> Pieces | None:
+        """Return the recording cut, to be read by several lanes; None if it can't be.
+
+        Raises:
+            SourceError: it can't be opened.
+        """
+        if len(self._files) > 1:
+            return None
+        pieces = Pieces(self.first, anchor)
+        if pieces.works:
+            return pieces
+        pieces.close()
+        return None
 
     def sampled(self, sampling: Sampling, start: int, anchor: Anchor | None) -> Iterator[Numbered]:
         """Yield the frames that are taken, numbered among themselves, from number `start` on.

@@ -1,8 +1,7 @@
 """One pass over a container: each frame, and the place of each that is lost."""
 
-from bisect import insort
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from av.container import InputContainer
@@ -13,13 +12,17 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import SourceError
-from stages.decoder.opening import Place, frames_claimed, tagged_duration_s
+from stages.decoder.codec import emptied, frame_threads
+from stages.decoder.extent import is_cut_off
+from stages.decoder.fates import Fates
+from stages.decoder.opening import Place, end_told_s, frames_claimed
 from stages.decoder.thinning import Use, Used, whole
 
 Item: TypeAlias = tuple[float, VideoFrame | str | None]
 """pts_s, and the frame or why there is none; None where it was passed over, as nobody wants it."""
 
-_TAG_SLACK_S: Final = 1.0
+_SLACK_S: Final = 1.0
+_MADE_UP: Final = "can't be decoded (parts of it are damaged)"
 
 
 class Reading:
@@ -43,14 +46,14 @@ class Reading:
         self._place, self._stream, self._frame_s = place, stream, frame_s
         self._source = uses or whole(container.demux(stream) if packets is None else packets)
         self._is_whole = uses is None
-        self._passed: list[float] = []
-        """Times of those passed over that have not been told of."""
-        self._gap = False
-        """Whether packets were left out that the next ones would lean on, were they not of a new group."""
+        self._kept: Sequence[VideoFrame] | None = None
+        """What the decoder still had when packets were left out that the next ones, if of the same group, lean on."""
         self._claimed, self._indexed = frames_claimed(stream), len(stream.index_entries)
-        self._lost: deque[tuple[float | None, str]] = deque()
-        """pts_s where known, and why."""
-        self._packets, self._frames, self._items = skipped, 0, 0
+        self._end_s, self._end = end_told_s(container, stream), 0
+        """When the last frame is over, as the container says, and ticks, as far as it was read."""
+        self._codec = stream.codec_context
+        self._fates = Fates(self._codec.name, frame_threads(self._codec))
+        self._packets, self._frames, self._items = skipped, 0, skipped
         self._pts_s: float | None = None
 
     def items(self) -> Iterator[Item]:
@@ -60,12 +63,17 @@ class Reading:
             SourceError: the end is missing, or there was no frame at all; raised after the last item.
         """
         failure = yield from self._demuxed()
-        yield from self._gone(before=float("inf"))
+        yield from self._gone_by()
+        yield from self._timed(end=True)
         if failure or (self._is_whole and self._ends_early()):
             raise SourceError(self._shortfall(failure)) from failure
         if not self._frames and (self._is_whole or not self._items):
-            codec = self._stream.codec_context.name
+            codec = self._codec.name
             raise SourceError(f"{self._place} has no frame that can be decoded ({codec}): convert or record it again")
+
+    def is_behind(self, number: int) -> None:
+        """Note which frame of the whole file was yielded last: it was not begun with the first."""
+        self._items = number + 1
 
     def _demuxed(self) -> Generator[Item, None, FFmpegError | None]:
         while True:
@@ -78,6 +86,7 @@ class Reading:
                 return None
             drains = packet.size == 0 and packet.dts is None
             self._packets += not drains
+            self._end = max(self._end, (packet.pts or 0) + (packet.duration or 0))
             if packet.size == 0 and not drains:
                 continue  # AVI's way to repeat a frame; to a decoder, empty means the end
             # The packet at a cut; the error of decoding it would cost the frames that drain after it.
@@ -88,65 +97,47 @@ class Reading:
 
     def _passed_over(self, packet: "Packet[VideoStream]", use: Use) -> Iterator[Item]:
         """Note where the frame of a packet that nobody wants would be, and give the decoder what others lean on."""
-        if packet.pts is not None:
-            insort(self._passed, self._seconds(packet.pts))
         if use is Use.REFERENCE:
             yield from self._decoded(packet, needed=False)
-        elif use is Use.NONE:
-            self._gap = True
+            return
+        self._fates.unwanted(packet.pts)
+        if use is Use.NONE and self._kept is None:
+            self._kept = emptied(self._stream)
+
+    def _gone_by(self) -> Iterator[Item]:
+        """Yield what was before packets that were left out, and their places, now that all of them are known."""
+        if self._kept is not None:
+            self._note(self._kept)
+            self._kept = None
+            yield from self._timed(end=True)
 
     def _decoded(self, packet: "Packet[VideoStream] | None", *, needed: bool = True) -> Iterator[Item]:
         """Yield what this packet, or the end, makes the decoder give; if not `needed`, it may leave its frame out."""
-        codec = self._stream.codec_context
-        if self._gap and packet is not None and packet.size:
-            self._gap = False
-            yield from self._decoded(None)  # only now is it known which ones were passed over before these
-            codec.flush_buffers()
-        codec.skip_frame = "DEFAULT" if needed else "NONREF"
+        yield from self._gone_by()
+        self._codec.skip_frame = "DEFAULT" if needed else "NONREF"
+        shown = packet if packet is not None and packet.size > 0 and not packet.is_discard else None
+        if shown:
+            (self._fates.sent if needed else self._fates.unwanted)(shown.pts)
         try:
-            frames = self._stream.decode(packet)
+            self._note(self._stream.decode(packet))
         except EndOfFile:
             return
         except FFmpegError as error:
-            if needed:
-                self._lose(packet, error)
-            return
+            if shown and needed:
+                self._fates.failed(shown.pts, f"can't be decoded ({error.strerror})")
+        yield from self._timed()
+
+    def _note(self, frames: Sequence[VideoFrame]) -> None:
+        self._frames += len(frames)
         for frame in frames:
-            yield from self._in_order(frame)
+            self._fates.came(frame)
 
-    def _lose(self, packet: "Packet[VideoStream] | None", error: FFmpegError) -> None:
-        if packet is None or not packet.is_discard:
-            pts = packet.pts if packet else None
-            self._lost.append((None if pts is None else self._seconds(pts), f"can't be decoded ({error.strerror})"))
-
-    def _in_order(self, frame: VideoFrame) -> Iterator[Item]:
-        """Yield the lost ones that come before this frame, then it: a decoder errs earlier than it delivers."""
-        ticks = frame.dts if frame.pts is None else frame.pts
-        pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
-        yield from self._gone(before=pts_s)
-        if self._passed and self._passed[0] == pts_s:
-            self._passed.pop(0)  # others lean on it, so here it is
-        self._frames += 1
-        yield self._item(pts_s, frame)
-
-    def _gone(self, before: float) -> Iterator[Item]:
-        """Yield those lost or passed over whose place is before a time."""
-        nowhere = float("inf")
-        while True:
-            lost_s = self._lost[0][0] if self._lost else nowhere
-            passed_s = self._passed[0] if self._passed else nowhere
-            if lost_s is None or (lost_s < before and lost_s <= passed_s):
-                pts_s, error = self._lost.popleft()
-                yield self._item(self._next_pts_s() if pts_s is None else pts_s, error)
-            elif passed_s < before:
-                yield self._item(self._passed.pop(0), None)
-            else:
-                return
-
-    def _item(self, pts_s: float, frame: VideoFrame | str | None) -> Item:
-        self._items += 1
-        self._pts_s = pts_s
-        return pts_s, frame
+    def _timed(self, *, end: bool = False) -> Iterator[Item]:
+        for ticks, frame in self._fates.settled(self._codec.reorder_depth, end=end):
+            self._pts_s = self._next_pts_s() if ticks is None else self._seconds(ticks)
+            self._items += 1
+            # What a decoder makes up for what is missing is taken from memory, and different each time.
+            yield self._pts_s, _MADE_UP if isinstance(frame, VideoFrame) and frame.is_corrupt else frame
 
     def _next_pts_s(self) -> float:
         return 0.0 if self._pts_s is None else self._pts_s + self._frame_s
@@ -155,14 +146,13 @@ class Reading:
         return float(ticks * self._stream.time_base) if self._stream.time_base else 0.0
 
     def _shortfall(self, failure: FFmpegError | None) -> str:
-        of = f" of {self._claimed}" if self._claimed else ""
+        of = f" of {self._claimed}" if (self._claimed or 0) > self._items else ""
         reason = f" ({failure.strerror})" if failure and failure.strerror else ""
         return f"{self._place} ends early: {self._items}{of} frames could be read{reason}; copy or record it again"
 
     def _ends_early(self) -> bool:
         """Compare with the index where there is one; an edit list makes fewer frames of as many packets."""
-        if self._packets < self._indexed:
+        if self._packets < self._indexed or (isinstance(self._place, Path) and is_cut_off(self._place)):
             return True
-        tagged_s = tagged_duration_s(self._stream)
-        read_s = (self._pts_s or 0.0) + self._frame_s
-        return tagged_s is not None and read_s + _TAG_SLACK_S < tagged_s
+        read_s = max((self._pts_s or 0.0) + self._frame_s, self._seconds(self._end))
+        return self._end_s is not None and read_s + _SLACK_S < self._end_s

@@ -15,6 +15,7 @@ from stages.decoder.opening import Place, Threads
 from stages.decoder.part import Part
 from stages.decoder.parts import Parts
 from stages.decoder.picture import Scaler, upright_size
+from stages.decoder.pieces import Pieces
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Sampling
 from stages.decoder.source import Decoded, SourceFacts
@@ -40,6 +41,7 @@ class Recording:
         self._settings = settings
         self._parts = Parts(places, settings.threads, settings.thread_type)
         self._facts = _facts(self._parts.first.facts, settings, times)
+        self._pieces: Pieces | None = None
         self._closed = False
 
     @property
@@ -58,9 +60,30 @@ class Recording:
             if seq >= start:
                 yield _decoded(part, seq, item, scaler)
 
+    def lanes(self, most: int, start: int = 0, anchor: tuple[int, float] | None = None) -> list[Iterator[Decoded]]:
+        """Return up to so many iterators, each for a thread, that share the frames among them; one if it can't be cut.
+
+        Each is in order and has frames that the others don't have. They raise `Uneven`, too.
+        """
+        cut = self._parts.pieces(anchor) if most > 1 and self._settings.takes_all else None
+        if cut is None:
+            return [self.frames(start, anchor)]
+        self._pieces = cut
+        return [self._lane(cut, start) for _ in range(most)]
+
     def close(self) -> None:
-        """End the running `frames`."""
+        """End the running `frames`; of lanes, once their threads have ended."""
         self._closed = True
+        if self._pieces is not None:
+            self._pieces.close()
+
+    def _lane(self, cut: Pieces, start: int) -> Iterator[Decoded]:
+        scaler = Scaler()
+        for seq, item in cut.lane():
+            if self._closed:
+                return
+            if seq >= start:
+                yield _decoded(self._parts.first, seq, item, scaler)
 
 
 def _facts(first: SourceFacts, settings: RecordingSettings, times: float) -> SourceFacts:

@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from pipeline.memory import SPARE_SLOTS, Budget
+from pipeline.memory import LARGEST_WINDOW, SPARE_SLOTS, Budget
 from pipeline.settings import FlowSettings
 
 _LIVE_S: Final = 2.0
 """For so long a camera's pictures stay, for who draws on them."""
 _LEAST_LIVE_SLOTS: Final = 8
+_WINDOW_A_LANE: Final = 256
+"""x264's default distance of keyframes: a lane that has come to the window's edge reads nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,17 @@ class Room:
     """Open at once."""
     cameras: int = 0
     """At most."""
+    lanes: int = 1
+    """Threads that read one recording."""
 
-    def window(self, slot_bytes: int) -> int:
-        """Return how many frames a recording may be ahead of its slowest consumer.
+    def window(self, slot_bytes: int, lanes: int = 1) -> int:
+        """Return how many frames a recording, read by so many lanes, may be ahead of its slowest consumer.
 
         Raises:
             ConfigError: `memory_mb` is too small for frames of this size.
         """
-        window = self.budget.window(slot_bytes, self.recordings + self.cameras)
+        most = LARGEST_WINDOW if lanes == 1 else _WINDOW_A_LANE * lanes
+        window = self.budget.window(slot_bytes, self.recordings + self.cameras, most)
         return min(window, self.flow.window or window)
 
     def slots(self, slot_bytes: int, fps: float) -> int:

@@ -41,6 +41,8 @@ class DecoderSettings(Section):
     sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
     parallel: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
     """Recordings read at once; `auto`: as many as keep the detectors busy."""
+    lanes: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
+    """Threads that read one recording, cut at its keyframes; `auto`: more than one where cores are left for that."""
     watch: WatchSettings = WatchSettings()
     """Folders whose recordings are taken as they come."""
     hash: bool = False

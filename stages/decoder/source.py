@@ -51,6 +51,10 @@ class Decoded:
     error: str | None = None
 
 
+class Uneven(Exception):  # noqa: N818 - it is no error
+    """A piece of a recording has other frames than its packets promise: it has to be gone through in one go."""
+
+
 class VideoSource(Protocol):
     """A recording or a camera, opened."""
 
@@ -66,6 +70,16 @@ class VideoSource(Protocol):
 
         Raises:
             SourceError: nothing more can be read and it should; what could be read was yielded before.
+        """
+
+    def lanes(self, most: int, start: int = 0, anchor: tuple[int, float] | None = None) -> list[Iterator[Decoded]]:
+        """Return up to so many iterators, each for a thread, that share the frames of `frames` among them.
+
+        Each is in order, and has frames that the others don't have.
+
+        Raises:
+            SourceError: as `frames`.
+            Uneven: it can't be shared after all; what was yielded is right.
         """
 
     def close(self) -> None:

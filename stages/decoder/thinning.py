@@ -6,7 +6,6 @@ packets, all is decoded. Nothing depends on that guess being right: frames are c
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -14,14 +13,11 @@ from typing import Final, TypeAlias
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from stages.decoder.groups import INDEPENDENT, Group, groups
 from stages.decoder.sampling import Sampler
 
-_LARGEST_GROUP: Final = 600
-"""Packets that are held to see how they lean on each other; what follows is decoded."""
 _FAR_S: Final = 5.0
 """A seek costs about as much as to read so many seconds."""
-_INDEPENDENT: Final = frozenset("av1 h264 hevc mjpeg mpeg1video mpeg2video mpeg4 vp8 vp9".split())
-"""Codecs whose keyframes lean on nothing; a GIF's do."""
 
 
 class Use(Enum):
@@ -40,26 +36,7 @@ class Use(Enum):
 Used: TypeAlias = "tuple[Packet[VideoStream], Use]"
 
 
-@dataclass(slots=True)
-class _Group:
-    """Packets from a keyframe on, in the order of decoding."""
-
-    packets: "list[Packet[VideoStream]]"
-    goes_on: bool = False
-    """Whether the next packets belong to it."""
-    first: bool = False
-    """Whether nothing was before it, so that nobody knows what its leading pictures come to."""
-
-    @property
-    def leading(self) -> "list[Packet[VideoStream]]":
-        """Those that are shown before the keyframe, and lean on the group before."""
-        first = self.packets[0].pts
-        if first is None or self.first:
-            return []
-        return [packet for packet in self.packets[1:] if packet.pts is not None and packet.pts < first]
-
-
-Jump: TypeAlias = "Callable[[float, int], Iterator[Packet[VideoStream]]]"
+Jump: TypeAlias = "Callable[[float, int | None], Iterator[Packet[VideoStream]]]"
 """Returns packets from a keyframe on, not after a time (seconds) nor before another (ticks); else raises Astray."""
 
 
@@ -75,7 +52,7 @@ def thinned(
 
     `offset_s`: from the times of the packets to those of `sampler`, which stays as it is.
     """
-    if stream.codec_context.name not in _INDEPENDENT or stream.time_base is None:
+    if stream.codec_context.name not in INDEPENDENT or stream.time_base is None:
         return whole(packets)
     return _Thinning(sampler.copy(), float(stream.time_base), offset_s, jump).uses(packets)
 
@@ -89,28 +66,35 @@ class _Thinning:
         """Whether the decoder has all that the next packets lean on."""
 
     def uses(self, packets: "Iterator[Packet[VideoStream]]") -> Iterator[Used]:
-        groups = _groups(packets)
-        before: _Group | None = None
-        while (group := next(groups, None)) is not None:
+        found = groups(packets)
+        before: Group | None = None
+        while (group := next(found, None)) is not None:
             if before is not None:
                 yield from self._decided(before, group)
-                if (ahead := self._ahead(group)) is not None:
-                    yield group.packets[0], Use.NONE
-                    self._decoding, groups = False, _groups(ahead)
-                    group = next(groups, None)
+                if self._is_far(group):
+                    yield group.packets[0], Use.NONE  # before the seek, which empties the decoder
+                    self._decoding, found = False, groups(self._ahead(group))
+                    group = next(found, None)
             before = group
         if before is not None:
-            yield from self._decided(before, _Group([]))
+            yield from self._decided(before, Group([]))
 
-    def _ahead(self, group: _Group) -> "Iterator[Packet[VideoStream]] | None":
-        """Return packets from later on, if nothing is taken for long, in this group and behind it."""
+    def _is_far(self, group: Group) -> bool:
+        """Return whether nothing is taken for long, in this group and behind it."""
         times = [packet.pts for packet in group.packets if packet.pts is not None]
-        if self._taken or not times or not _is_group(group):
-            return None
-        due_s, behind_s = self._sampler.due_s - self._offset_s, max(times) * self._second
-        return self._jump(due_s, times[0]) if due_s - behind_s > _FAR_S else None
+        if self._taken or not times or not group.is_whole:
+            return False
+        return self._due_s - max(times) * self._second > _FAR_S
 
-    def _decided(self, group: _Group, following: _Group) -> Iterator[Used]:
+    def _ahead(self, group: Group) -> "Iterator[Packet[VideoStream]]":
+        """Return packets from where something is taken again."""
+        return self._jump(self._due_s, group.packets[0].pts)
+
+    @property
+    def _due_s(self) -> float:
+        return self._sampler.due_s - self._offset_s
+
+    def _decided(self, group: Group, following: Group) -> Iterator[Used]:
         leading = following.leading if following.packets and not group.goes_on else []
         if not self._foresee(group, leading):
             self._decoding = True
@@ -118,12 +102,12 @@ class _Thinning:
             return
         wanted = [place for place, packet in enumerate(group.packets) if packet.pts in self._taken]
         last = wanted[-1] if wanted else -1
-        if group.goes_on or any(packet.pts in self._taken for packet in leading) or not _is_group(group):
+        if group.goes_on or any(packet.pts in self._taken for packet in leading) or not group.is_whole:
             last = len(group.packets)
         yield from self._used(group, last)
         self._decoding = last >= len(group.packets) - 1
 
-    def _used(self, group: _Group, last: int) -> Iterator[Used]:
+    def _used(self, group: Group, last: int) -> Iterator[Used]:
         lost = set() if self._decoding else {packet.pts for packet in group.leading}
         for place, packet in enumerate(group.packets):
             if packet.size == 0:
@@ -136,31 +120,12 @@ class _Thinning:
                 yield packet, Use.WHOLE if packet.pts in self._taken else Use.REFERENCE
             self._taken.discard(packet.pts or 0)
 
-    def _foresee(self, group: _Group, leading: "Sequence[Packet[VideoStream]]") -> bool:
+    def _foresee(self, group: Group, leading: "Sequence[Packet[VideoStream]]") -> bool:
         """Find out which frames are taken; return whether that can be told from the packets."""
-        own = {id(packet) for packet in group.leading} if _is_group(group) else set()
+        own = {id(packet) for packet in group.leading} if group.is_whole else set()
         shown = [packet for packet in group.packets if id(packet) not in own and packet.size] + list(leading)
         times = sorted(packet.pts for packet in shown if packet.pts is not None)
         is_plain = len(times) == len(shown) and all(a < b for a, b in pairwise(times))
         is_plain = is_plain and not any(packet.is_discard or packet.is_corrupt for packet in shown)
         self._taken.update(ticks for ticks in times if self._sampler.takes(ticks * self._second + self._offset_s))
         return is_plain
-
-
-def _is_group(group: _Group) -> bool:
-    return group.packets[0].is_keyframe
-
-
-def _groups(packets: "Iterator[Packet[VideoStream]]") -> Iterator[_Group]:
-    group = _Group([], first=True)
-    for packet in packets:
-        if group.packets and packet.is_keyframe:
-            yield group
-            group = _Group([])
-        elif len(group.packets) >= _LARGEST_GROUP:
-            group.goes_on = True
-            yield group
-            group = _Group([])
-        group.packets.append(packet)
-    if group.packets:
-        yield group

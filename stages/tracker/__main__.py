@@ -19,7 +19,7 @@ def main(config: Path | None) -> int:
 
 
 def _run(settings: TrackerRoot, stop: threading.Event) -> None:
-    broker, retain = open_broker(settings), retained(settings)
+    broker, retain = open_broker(settings, fenced=True), retained(settings)
 
     def open_line(source: str) -> Line:
         if Ledger(broker, source).read().live:

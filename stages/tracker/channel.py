@@ -61,16 +61,9 @@ class Channel:
 
     def _begin(self, epoch: int) -> None:
         """Note a new epoch. What is stored counts: it differs if the broker lost its memory, and was told again."""
-        before, in_turn = self._sequencer.following, list(self._sequencer.ready())
+        self._settled.extend(delivery.id for delivery, _ in self._sequencer.forget())
         self._out = self._open()
-        # What was in turn, read together with the new epoch's first frames and not published yet, comes no second
-        # time: an annotator that has told a broker of lines again, or a decoder, counts on its being on its way.
-        kept = in_turn if self._out.following == before else []
-        dropped = [*self._sequencer.forget(), *([] if kept else in_turn)]
-        self._settled.extend(delivery.id for delivery, _ in dropped)
         self._out.epoch, self._sequencer.following = epoch, self._out.following
-        for delivery, found in kept:
-            self._sequencer.offer(found.frame.seq, (delivery, found))
         if self._end:
             self._settled.append(self._end[0].id)
         self._end = None

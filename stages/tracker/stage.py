@@ -10,7 +10,7 @@ import structlog
 from pipeline import keys
 from pipeline.broker import Broker, Delivery, Transaction
 from pipeline.dead_letters import bury
-from pipeline.errors import MessageError
+from pipeline.errors import BrokerForgotError, MessageError
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
 
@@ -57,11 +57,14 @@ class Tracker:
     def run(self, stop: threading.Event) -> None:
         """Publish until told to stop; while another process is the tracker, wait in reserve."""
         while not stop.is_set():
-            if self._in_charge():
-                self.step(_BLOCK_S)
-            else:
-                stop.wait(_BLOCK_S)
-        self._broker.release(keys.lease(keys.TRACKER), self._name)
+            try:
+                if self._in_charge():
+                    self.step(_BLOCK_S)
+                else:
+                    stop.wait(_BLOCK_S)
+            except BrokerForgotError as error:
+                self._give_up(str(error))
+        self._broker.release(keys.role(keys.TRACKER), self._name)
 
     def step(self, block_s: float) -> None:
         """Take what detectors have sent, and publish whatever's turn it is."""
@@ -87,12 +90,17 @@ class Tracker:
     def _in_charge(self) -> bool:
         if time.monotonic() - self._renewed_s < LEASE_S / 5:
             return True
-        kept = self._broker.lease(keys.lease(keys.TRACKER), self._name, LEASE_S)
+        kept = self._broker.lease(keys.role(keys.TRACKER), self._name, LEASE_S)
         self._renewed_s = time.monotonic() if kept else -LEASE_S
         if kept and not self._leading:
             self._begin_anew()
         self._leading = kept
         return kept
+
+    def _give_up(self, reason: str) -> None:
+        """Be in charge no more: what this process knows is of a memory that is gone, and must not get into the new."""
+        structlog.get_logger().warning("begins anew", reason=reason)
+        self._leading, self._renewed_s = False, -LEASE_S
 
     def _begin_anew(self) -> None:
         """Go on from what is stored; what this process held when it was last in charge is given to it again."""

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from stages.detector.yolo_nas.model import build
 from tests.clips import write_clip
 from tests.e2e.command import detstream
+from tests.e2e.fixtures import FRAMES as FRAMES_OF_MATERIAL
+from tests.e2e.fixtures import Material
 from tests.e2e.outputs import lines, source_in
 
 FRAMES = 12
@@ -118,3 +120,15 @@ def test_outputs_are_overwritten_only_when_asked(short: Path, config: Path, tmp_
     assert forced.code == 0, forced.err
     assert len(lines(output)) == FRAMES
     assert (output / "notes.txt").read_text() == "mine"
+
+
+def test_a_recording_read_by_several_lanes_gives_the_same(material: Material, config: Path, tmp_path: Path) -> None:
+    written = []
+    for lanes in (1, 3):
+        settings = tmp_path / f"lanes{lanes}.yaml"
+        settings.write_text(f"{config.read_text()}decoder: {{lanes: {lanes}}}\n")
+        ended = detstream("run", material.clip, "--config", settings, "--output", tmp_path / f"out{lanes}")
+        assert ended.code == 0, ended.err
+        written.append((tmp_path / f"out{lanes}/clip.jsonl").read_bytes())
+    assert written[0] == written[1]
+    assert written[0].count(b"\n") == FRAMES_OF_MATERIAL

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from pipeline.broker import Broker
 from pipeline.embedded_broker import EmbeddedBroker
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, BrokerForgotError
 from pipeline.redis_broker import RedisBroker
 from tests.pipeline.broker_steps import CLAIM_AFTER_S, DEADLINE_S, ack, append, bodies, content, read_until, wait_for
 from tests.pipeline.lossy_proxy import LossyProxy
@@ -73,6 +73,39 @@ def test_an_append_waits_for_a_dead_server(
     append(connection, "s", b"lost with the server")
     during_an_outage(server, elsewhere, append, connection, "s", b"1").result(DEADLINE_S)
     assert content(connection, "s") == [b"1"]
+
+
+def test_a_fenced_one_is_told_once_before_a_new_server_carries_anything_out(server: EmbeddedBroker) -> None:
+    broker = RedisBroker(server.url, fenced=True)
+    append(broker, "s", b"lost with the server")
+    kill(server)
+    server.__enter__()
+    with pytest.raises(BrokerForgotError, match="started anew"):
+        append(broker, "s", b"made of what the old one knew")
+    assert content(broker, "s") == []
+    append(broker, "s", b"1")
+    assert content(broker, "s") == [b"1"]
+    broker.close()
+
+
+def test_a_fenced_one_in_the_midst_of_a_command_is_told_too(
+    server: EmbeddedBroker, elsewhere: ThreadPoolExecutor
+) -> None:
+    broker = RedisBroker(server.url, fenced=True)
+    waiting = during_an_outage(server, elsewhere, append, broker, "s", b"made of what the old one knew")
+    with pytest.raises(BrokerForgotError):
+        waiting.result(DEADLINE_S)
+    assert content(broker, "s") == []
+    broker.close()
+
+
+def test_a_fenced_one_is_not_told_of_a_connection_that_broke(server: EmbeddedBroker, admin: Redis) -> None:
+    broker = RedisBroker(server.url, fenced=True)
+    append(broker, "s", b"1")
+    admin.client_kill_filter(_type="normal", skipme=True)
+    append(broker, "s", b"2")
+    assert content(broker, "s") == [b"1", b"2"]
+    broker.close()
 
 
 def test_a_read_waits_for_a_dead_server(

@@ -16,6 +16,8 @@ SIDE: Final = 28
 """Width and height, so that a letterbox for 32 neither scales nor moves by a fraction."""
 FPS: Final = 25.0
 _COLOURS: Final = 251
+PIECE: Final = 10
+"""Frames."""
 
 
 def picture_of(seq: int, width: int = SIDE, height: int = SIDE) -> NDArray[np.uint8]:
@@ -48,6 +50,20 @@ class SyntheticVideo:
             error = f"frame {seq} is damaged" if seq in self.broken else None
             scaled = partial(picture_of, seq)
             yield Decoded(seq, seq / FPS, None, SIDE, SIDE, time.time_ns(), scaled, error)
+
+    def lanes(self, most: int, start: int = 0, anchor: tuple[int, float] | None = None) -> list[Iterator[Decoded]]:
+        """Share the frames in pieces of ten."""
+        pieces = [range(first, min(first + PIECE, self.length)) for first in range(0, self.length, PIECE)]
+        shared = iter([piece for piece in pieces if piece.stop > start])
+
+        def lane() -> Iterator[Decoded]:
+            for piece in shared:
+                for frame in self.frames(max(piece.start, start)):
+                    yield frame
+                    if frame.seq == piece.stop - 1:
+                        break
+
+        return [lane() for _ in range(most)]
 
     def close(self) -> None:
         self.closed = True

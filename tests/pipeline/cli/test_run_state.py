@@ -1,6 +1,7 @@
 """A run is only gone on with if it is the same, and nothing of an earlier one is lost unasked."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,19 @@ def test_a_run_begins_and_ends(tmp_path: Path) -> None:
     assert list(state.records()) == []
     assert RunState(tmp_path).unfinished
     state.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_while_it_is_removed_it_is_there_or_not_but_never_a_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = begin(tmp_path)
+    done(tmp_path, "gate")
+    monkeypatch.setattr(shutil, "rmtree", lambda path, ignore_errors: None)
+    state.finish()
+    monkeypatch.undo()
+    assert not (tmp_path / STATE_FOLDER).exists() and not state.unfinished
+    begin(tmp_path).finish()
     assert list(tmp_path.iterdir()) == []
 
 

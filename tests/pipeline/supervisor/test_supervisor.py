@@ -13,6 +13,7 @@ from pipeline import keys
 from pipeline.errors import ConfigError, StageError
 from pipeline.ledger import Ledger
 from pipeline.process import HOPELESS
+from pipeline.supervisor import supervisor as module
 from pipeline.supervisor.supervisor import Plan, Progress, Supervisor
 from tests.fakes import MemoryBroker
 from tests.pipeline.supervisor.small_stages import ENDS, STAYS, complains, lives, write_stage
@@ -35,7 +36,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
 def supervised(plan: Plan, broker: MemoryBroker | None = None) -> tuple[Supervisor, list[dict[str, Any]]]:
     lines: list[dict[str, Any]] = []
     supervisor = Supervisor(broker or MemoryBroker(), plan, lambda line: lines.append(dict(line)))
-    supervisor.prepare()
+    supervisor.prepare(Event())
     return supervisor, lines
 
 
@@ -103,16 +104,35 @@ def test_a_killed_detector_does_not_end_the_run(plan: Plan) -> None:
     assert [line["name"] for line in lines if line["event"] == "died, starting again"] == ["detector-2"]
 
 
-def test_another_run_in_the_same_database_is_refused_until_the_first_is_over(plan: Plan) -> None:
-    broker = MemoryBroker()
+def test_another_run_in_the_same_database_is_refused_until_the_first_is_over(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LEASE_S", 0.1)
+    broker = MemoryBroker(clock=lambda: 0.0)  # the first one keeps its lease
     first, _ = supervised(plan, broker)
     second = Supervisor(broker, plan, lambda line: None)
     with pytest.raises(ConfigError, match=r"another `detstream run` uses this Redis database"):
-        second.prepare()
+        second.prepare(Event())
     stop = Event()
     stop.set()
     first.run(stop, ignore)
-    second.prepare()
+    second.prepare(Event())
+
+
+def test_the_lease_of_a_run_that_was_killed_is_waited_for(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LEASE_S", 0.3)
+    broker = MemoryBroker()
+    supervised(plan, broker)
+    _, lines = supervised(plan, broker)
+    assert ["waiting" in line["event"] for line in lines] == [True]
+
+
+def test_whoever_waits_for_another_run_can_be_told_to_stop(plan: Plan) -> None:
+    broker, stop = MemoryBroker(), Event()
+    supervised(plan, broker)
+    stop.set()
+    with pytest.raises(ConfigError, match=r"another `detstream run`"):
+        Supervisor(broker, plan, lambda line: None).prepare(stop)
 
 
 def test_what_earlier_runs_have_left_is_cleared_but_for_the_numbers_of_epochs(plan: Plan) -> None:
@@ -129,5 +149,5 @@ def test_what_earlier_runs_have_left_is_cleared_but_for_the_numbers_of_epochs(pl
     left = {name for name, stream in broker.streams.items() if stream.entries}
     assert left == {"somebody-elses"}
     assert [name for name, fields in broker.hashes.items() if fields] == [keys.EPOCHS]
-    assert set(broker.leases) == {keys.lease(keys.RUN)}
+    assert set(broker.leases) == {keys.role(keys.RUN)}
     assert Ledger(broker, "gate").begin_epoch() == number + 1

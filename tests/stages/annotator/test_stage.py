@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 
 from pipeline import keys
 from pipeline.broker import Broker
+from pipeline.errors import BrokerForgotError
 from stages.annotator import stage, writer
 from stages.annotator.stage import Annotator
 from stages.annotator.writer import Writer
@@ -128,3 +130,32 @@ def test_one_annotator_writes_and_the_next_goes_on_when_it_gives_up(hall: Hall) 
         second.result(DEADLINE_S)
     assert hall.disks["a"].seqs == [*range(10)]
     assert hall.broker.leases == {}
+
+
+class Forgetful:
+    """A broker that was started anew, and says so at one call."""
+
+    def __init__(self, inner: MemoryBroker) -> None:
+        self._inner, self.told = inner, True
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.told and name == "read":
+            self.told = True
+            raise BrokerForgotError("the broker was started anew")
+        return getattr(self._inner, name)
+
+
+def test_outputs_are_opened_anew_when_the_broker_was_started_anew(hall: Hall) -> None:
+    broker, desk, stop = Forgetful(hall.broker), hall.desk("a"), threading.Event()
+    desk.store_pixels(*range(10))
+    desk.publish(*range(4))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(hall.annotator("one", cast(Broker, broker)).run, stop)
+        wait_for(lambda: hall.disks["a"].seqs == [*range(4)])
+        broker.told = False
+        wait_for(lambda: len(hall.sinks) == 2)
+        desk.publish(*range(4, 10))
+        wait_for(lambda: hall.disks["a"].seqs == [*range(10)])
+        stop.set()
+        running.result(DEADLINE_S)
+    assert [sink.closed for sink in hall.sinks] == [1, 1]

@@ -25,6 +25,7 @@ from tests.stages.synthetic import FPS, SIDE, SyntheticVideo, picture_of
 SOURCE: Final = "gate"
 FLOW: Final = FlowSettings(picture_size=(SIDE // 2, SIDE // 2))
 MANY: Final = 100
+LONG: Final = 73
 
 
 @dataclass
@@ -45,11 +46,13 @@ class Desk:
     def epoch(self, wanted: Callable[[], bool] = lambda: True) -> Epoch:
         return Epoch(self.broker, self.ledger, self.flow, wanted)
 
-    def decode(self, video: SyntheticVideo, window: int = MANY, wanted: Callable[[], bool] = lambda: True) -> Epoch:
+    def decode(
+        self, video: SyntheticVideo, window: int = MANY, wanted: Callable[[], bool] = lambda: True, lanes: int = 1
+    ) -> Epoch:
         epoch = self.epoch(wanted)
         sizes = PictureSizes.of(video.facts.width, video.facts.height, self.flow)
-        writer = self.store.create(SOURCE, epoch.number, window + 2, sizes.slot_bytes)
-        epoch.decode(video, writer, sizes, window)
+        writer = self.store.create(SOURCE, epoch.number, window + 2, sizes.slot_bytes, any_order=lanes > 1)
+        epoch.decode(video, writer, sizes, window, lanes)
         return epoch
 
     def messages(self, stream: str) -> list[Message]:
@@ -285,3 +288,42 @@ def test_the_small_picture_has_the_size_that_the_letterbox_would_scale_it_to(
     sizes = PictureSizes.of(facts.width, facts.height, flow)
     assert sizes.detect == Letterbox(size).picture_size(width, height)
     assert sizes.slot_bytes == 3 * sizes.detect[0] * sizes.detect[1]
+
+
+@pytest.mark.parametrize("window", [4, 12, MANY])
+def test_lanes_store_and_announce_each_frame_once_and_none_beyond_the_window(desk: Desk, window: int) -> None:
+    ahead: list[int] = []
+
+    def before(seq: int) -> None:
+        announced = desk.announced()
+        done = next((number for number in range(LONG) if number not in announced), LONG) - 1
+        desk.report(done_annotator=done)
+
+    def wanted() -> bool:
+        ahead.append(max(desk.announced(), default=-1) - desk.ledger.read().done(FLOW.required))
+        before(0)
+        return True
+
+    epoch = desk.decode(SyntheticVideo(LONG, before=before), window, wanted, lanes=3)
+    assert sorted(desk.announced()) == list(range(LONG))
+    assert all(distance <= window for distance in ahead)
+    (end,) = desk.messages(keys.RAW)
+    assert isinstance(end, EndOfSource) and (end.frames, end.error) == (LONG, None)
+    assert desk.stored(epoch.number) == list(range(max(LONG - window - 2, 0), LONG))
+
+
+def test_lanes_stop_when_one_of_them_is_superseded(desk: Desk) -> None:
+    def before(seq: int) -> None:
+        if seq == 17:
+            desk.ledger.begin_epoch()
+
+    with pytest.raises(EpochOver):
+        desk.decode(SyntheticVideo(LONG, before=before), 30, lanes=3)
+    assert len(desk.announced()) < LONG
+
+
+def test_where_one_lane_ends_early_the_others_go_on_to_their_ends(desk: Desk) -> None:
+    desk.decode(SyntheticVideo(LONG, fails_at=LONG - 2), lanes=3)
+    assert sorted(desk.announced()) == list(range(LONG - 2))
+    (end,) = desk.messages(keys.RAW)
+    assert isinstance(end, EndOfSource) and (end.frames, end.error) == (LONG - 2, f"the file ends at frame {LONG - 2}")

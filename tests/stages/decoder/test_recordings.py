@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -216,6 +216,30 @@ def test_a_decoder_that_has_lost_its_lease_stops_and_comes_back_when_it_may(
     with site.annotator():
         task.result(DEADLINE_S)
     assert site.ledger("a").read().epoch > epoch
+
+
+def test_an_epoch_that_began_while_the_broker_forgot_decodes_nothing(site: Site) -> None:
+    ledger = site.ledger("a")
+    ledger.write({"path": "synthetic", "done.annotator": 2, "published": 2})
+    begin, forgotten = Ledger.begin_epoch, threading.Event()
+
+    def forgetting(self: Ledger, **how: Any) -> int:
+        if not forgotten.is_set():
+            site.broker.hashes.clear()
+            forgotten.set()
+        return begin(self, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "begin_epoch", forgetting)
+        task = site.start("one", {"a": video(6)})
+        wait_for(forgotten.is_set)
+        wait_for(lambda: ledger.read().text("path"))
+    assert site.announced("a") == []
+    ledger.write({"done.annotator": 2, "published": 2})
+    wait_for(lambda: ledger.read().frames == 6)
+    assert [seq for _, seq in site.announced("a")] == [3, 4, 5]
+    ledger.write({"finished.annotator": 1})
+    task.result(DEADLINE_S)
 
 
 def test_a_rewind_begins_a_new_epoch_from_the_positions_of_the_consumers(site: Site) -> None:

@@ -35,7 +35,7 @@ def make(
         stream = container.add_stream(codec, rate=25, options=settings | (tune or {}))
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = size
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
         tick = Fraction(1, TICKS if codec.startswith("libx") else 25)  # MPEG-4 takes no finer one than 65535
         stream.time_base = stream.codec_context.time_base = tick
         stream.codec_context.max_b_frames = b_frames

@@ -90,21 +90,6 @@ def test_a_frame_that_is_published_already_is_not_published_again_by_a_new_epoch
     assert [entry["frame"].epoch for entry in published(line.broker)] == [1, 1, 1, 1, 2, 2]
 
 
-def test_what_was_in_turn_when_a_new_epoch_was_read_with_it_is_published(line: Line) -> None:
-    old, new = scene(1, 5), scene(2, 7)
-    line.send(*old[:3], old[4], *new[3:])
-    assert numbers(line.broker) == list(range(7))
-
-
-def test_what_was_in_turn_is_dropped_if_the_broker_has_been_told_of_another_place(line: Line) -> None:
-    line.send(*scene(1, 2))
-    checkpoint = line.broker.hashes[keys.checkpoint(SOURCE)]
-    line.channel.accept(Delivery(keys.RAW, "90-0", b""), scene(1, 3)[2])
-    checkpoint["following"] = b"1"
-    line.channel.accept(Delivery(keys.RAW, "91-0", b""), scene(2, 2)[1])
-    assert len(line.channel._sequencer.forget()) == 1
-
-
 def test_the_end_waits_for_the_last_frame_and_comes_once(line: Line) -> None:
     found, end = scene(1, 3), EndOfSource(SOURCE, 1, 3, "the file ends early")
     line.send(end, end, found[0], found[2])

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline import keys
 from pipeline.broker import Broker
+from pipeline.errors import BrokerForgotError
 from pipeline.messages import Detections, EndOfSource, Message
 from pipeline.wire import encode
 from stages.tracker import stage
@@ -144,10 +146,34 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "_BLOCK_S", 0.0)
 
 
+def test_what_a_tracker_knew_does_not_get_into_a_broker_that_has_lost_its_memory() -> None:
+    broker = MemoryBroker(clock=lambda: 0.0)
+    told: list[bool] = []
+
+    class Forgetful(Fuse):
+        @contextmanager
+        def burning(self) -> Iterator[None]:
+            if len(broker.stream(keys.detections(SOURCE)).entries) == 3 and not told:
+                for memory in (broker.streams, broker.hashes, broker.leases):
+                    memory.clear()
+                told.append(True)
+                raise BrokerForgotError("the broker was started anew")
+            yield
+
+    def again() -> None:
+        if told:
+            assert numbers(broker) == [] and not broker.hashes
+            send(broker, *scene(SEED, 5, epoch=2))
+
+    send(broker, *scene(SEED, 3))
+    tracker(fused(broker, Forgetful())).run(Script(nothing, nothing, again, nothing, nothing))
+    assert numbers(broker) == [*range(5)]
+
+
 @pytest.mark.usefixtures("hasty")
 def test_a_tracker_that_was_in_reserve_gets_back_what_it_held_when_it_was_in_charge() -> None:
     broker = MemoryBroker(clock=lambda: 0.0)
-    found, lease = scene(SEED, 4), keys.lease(keys.TRACKER)
+    found, lease = scene(SEED, 4), keys.role(keys.TRACKER)
 
     def lose() -> None:
         broker.release(lease, "one")
@@ -167,10 +193,10 @@ def test_a_tracker_that_was_in_reserve_gets_back_what_it_held_when_it_was_in_cha
 def test_a_tracker_in_reserve_publishes_nothing() -> None:
     broker = MemoryBroker(clock=lambda: 0.0)
     send(broker, *messages())
-    broker.lease(keys.lease(keys.TRACKER), "other", 60)
+    broker.lease(keys.role(keys.TRACKER), "other", 60)
     tracker(broker).run(Script(*[nothing] * 5))
     assert numbers(broker) == []
-    assert broker.leases[keys.lease(keys.TRACKER)][0] == "other"
+    assert broker.leases[keys.role(keys.TRACKER)][0] == "other"
 
 
 def test_one_in_reserve_goes_on_where_the_other_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,16 @@ def test_a_truncated_video_gives_its_frames_then_says_that_the_end_is_missing(
     assert f"{short} ends early: {len(frames)} of 60 frames could be read" in error and "\n" not in error
 
 
+def test_how_many_frames_there_are_does_not_depend_on_where_it_was_gone_on(b_frames: Path, tmp_path: Path) -> None:
+    short = cut(b_frames, 0.8, tmp_path)
+    frames, error = until_error(opened(short))
+    again: list[Decoded] = []
+    with pytest.raises(SourceError) as raised:
+        again.extend(taken(opened(short).frames(31, (30, frames[30].pts_s)), again))
+    assert [frame.seq for frame in again] == [frame.seq for frame in frames[31:]]
+    assert str(raised.value) == error
+
+
 def test_a_truncated_matroska_file_is_noticed_by_its_tags(tmp_path: Path) -> None:
     whole = make(tmp_path / "whole.mkv", steady(100))
     frames, error = until_error(opened(cut(whole, 0.5, tmp_path)))

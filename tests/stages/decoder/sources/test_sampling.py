@@ -124,7 +124,13 @@ def fed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 @pytest.mark.parametrize(
     ("wish", "most", "of_these_whole"),
-    [({"every": 2}, 240, 120), ({"fps": 1}, 80, 10), ({"from_s": 8.0}, 65, 40), ({"to_s": 1.0}, 60, 25)],
+    [
+        ({"every": 2}, 240, 120),
+        ({"fps": 1}, 80, 10),
+        ({"from_s": 8.0}, 65, 40),
+        ({"to_s": 1.0}, 60, 25),
+        ({"fps": 0.15}, 30, 2),
+    ],
 )
 def test_little_more_is_decoded_than_what_is_taken_leans_on(
     made: Callable[[str], Path], fed: list[bool], wish: dict[str, Any], most: int, of_these_whole: int

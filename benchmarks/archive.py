@@ -1,6 +1,8 @@
 """Frames per second of the whole pipeline, beside the same work in one bare process and the engine alone.
 
-    python -m benchmarks.pipeline --engine both --rounds 3
+    python -m benchmarks.archive --engine both --rounds 3
+    python -m benchmarks.archive --part scaling
+    python -m benchmarks.archive --part memory --minutes 1,10,60
 
 The ways are measured in alternation, and ratios are taken within a round, so that other work on the machine counts
 for all of them. No figure includes the loading of the model.
@@ -8,19 +10,21 @@ for all of them. No figure includes the loading of the model.
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import yaml
 
-from benchmarks.bare import conf_for, decoded, engine_fps, serial_fps
+from benchmarks.archive_size import memory, scaling
+from benchmarks.bare import captured, conf_for, decoded, engine_fps, serial_fps
 from benchmarks.clip import make_clip
 from benchmarks.command import Timing, timed_run
 from benchmarks.report import ratios, save, show, spread
+from pipeline.frame import Frame
 from stages.detector.engine import Engine
 from stages.detector.engines.null import NullEngine
 from stages.detector.engines.openvino import OpenVinoEngine
@@ -33,8 +37,12 @@ _IOU: Final = 0.7
 _CONF_NULL: Final = 0.5
 _FRAMES: Final = {"null": 1508, "openvino": 80}
 _CANVASES: Final = 8
+_RECORDINGS: Final = (1, 2, 4, 8, 16, 32)
+_SCALED_FRAMES: Final = 1536
+_MEMORY_FPS: Final = 12.5
 
-Way = Callable[[], float]
+Way: TypeAlias = Callable[[], float]
+Read: TypeAlias = Callable[[Path], Iterator[Frame]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +60,26 @@ class _Course:
 def main() -> None:
     """Measure, print tables, write JSON."""
     options = _options()
-    kinds = ["null", "openvino"] if options.engine == "both" else [options.engine]
-    results = {kind: _measure(kind, options) for kind in kinds}
-    save(options.json, {"benchmark": "pipeline", "model": _MODEL, "engines": results})
+    result: dict[str, Any] = {"benchmark": "archive", "part": options.part, "model": _MODEL}
+    if options.part == "speed":
+        kinds = ["null", "openvino"] if options.engine == "both" else [options.engine]
+        result["engines"] = {kind: _measure(kind, options) for kind in kinds}
+    elif options.part == "scaling":
+        result["fps"] = scaling(options.clip, _RECORDINGS, options.frames or _SCALED_FRAMES, options.rounds)
+    else:
+        result["memory"] = memory(options.minutes, _MEMORY_FPS)
+    save(options.json, result)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--part", choices=("speed", "scaling", "memory"), default="speed")
+    parser.add_argument("--minutes", type=lambda text: [*map(int, text.split(","))], default=[1, 10, 60])
     parser.add_argument("--frames", type=int, help="a round; 1508 with the null engine, 80 with OpenVINO if not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--engine", choices=("null", "openvino", "both"), default="both")
     parser.add_argument("--clip", type=Path, default=Path("demo/car-park.mp4"))
-    parser.add_argument("--json", type=Path, default=Path("out/benchmarks/pipeline.json"))
+    parser.add_argument("--json", type=Path, default=Path("out/benchmarks/archive.json"))
     return parser.parse_args()
 
 
@@ -89,10 +105,11 @@ def _measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
 def _ways(course: _Course, stack: ExitStack, runs: list[Timing]) -> Mapping[str, Way]:
     finder = Finder(course.engine.card, Postprocess(course.conf, _IOU))
 
-    def serial(engine: Engine) -> Way:
-        return lambda: serial_fps(course.clip, course.folder / "bare.h264", engine, finder)
+    def serial(engine: Engine, read: Read = decoded) -> Way:
+        return lambda: serial_fps(read(course.clip), course.folder / "bare.h264", engine, finder)
 
     ways = {"pipeline": _pipeline(course, runs), "serial, same engine": serial(course.engine)}
+    ways["serial, cv2.VideoCapture"] = serial(course.engine, captured)
     if course.kind == "openvino":
         canvases = [finder.canvas(frame) for frame in islice(decoded(course.clip), _CANVASES)]
         ways["serial, all cores"] = serial(stack.enter_context(closing(OpenVinoEngine(hint="latency").build(_MODEL))))
