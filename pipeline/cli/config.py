@@ -150,7 +150,7 @@ def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detector
     height, width = card.input_size
     flow = {
         "picture_size": (height - _BORDER, width - _BORDER),
-        "full_size": bool(settings.tracker.snapshots) or any(sink.kind == "video" for sink in settings.annotator.sinks),
+        "full_size": bool(settings.tracker.snapshots) or settings.annotator.draws,
     }
     flow |= base.flow.model_dump(include=base.flow.model_fields_set & flow.keys())
     engine = settings.detector.engine

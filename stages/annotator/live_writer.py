@@ -19,6 +19,7 @@ from pipeline.wire import decode
 from stages.annotator.couriers.posting import CameraPosting
 from stages.annotator.deriving import Deriving
 from stages.annotator.live_output import LiveOutput, OpenSink
+from stages.annotator.screens.screen import Screen
 from stages.annotator.segments import boundary, stem
 
 _FLUSH_S: Final = 0.5
@@ -41,16 +42,17 @@ class LiveWriter:
         after: int,
         deriving: Deriving | None = None,
         postings: Sequence[CameraPosting] = (),
+        screens: Sequence[Screen] = (),
     ) -> None:
         """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them.
 
-        `postings`: those of the sinks that send.
+        `postings`: those of the sinks that send; `screens`: those that show it live.
         """
         self._broker, self._store, self._source = broker, store, source
         outputs = [LiveOutput(kind, open_sink) for kind, open_sink in sinks.items()]
-        self._outputs: list[LiveOutput | CameraPosting] = [*outputs, *postings]
+        self._outputs: list[LiveOutput | CameraPosting | Screen] = [*screens, *outputs, *postings]  # others draw
         self._postings = postings
-        self._draws = "video" in sinks
+        self._draws = "video" in sinks or bool(screens)
         self._deriving = deriving
         self._ended: EndOfSource | None = None
         self._segment_s = segment_s

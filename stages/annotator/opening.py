@@ -90,6 +90,8 @@ class Opening:
             self._recorded(source, found)  # a broker may have lost its memory meanwhile
 
         past = Past(journal, finishing.lines(source))
+        for showing in self._settings.shown:
+            structlog.get_logger().info("shows cameras only: nothing of a recording", source=source, sink=showing.kind)
         postings = self._dispatch.for_recording(source)
         with ExitStack() as opened:  # a broker that dies now must not leave an output locked
             for sink in sinks.values():

@@ -10,14 +10,17 @@ from pipeline.errors import ConfigError
 from pipeline.plugins import with_plug_ins
 from pipeline.settings import KernelSettings, Section
 from stages.annotator.couriers.peer import Sending
+from stages.annotator.screens.showing import Showing
 from stages.annotator.sinks.clips import ClipsSink
 from stages.annotator.sinks.coco import CocoSink
 from stages.annotator.sinks.events import EventsSink
+from stages.annotator.sinks.hls import HlsSink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.sinks.kafka import KafkaSink
 from stages.annotator.sinks.mqtt import MqttSink
 from stages.annotator.sinks.null import NullSink
 from stages.annotator.sinks.parquet import ParquetSink
+from stages.annotator.sinks.push import PushSink
 from stages.annotator.sinks.python import PythonSink
 from stages.annotator.sinks.report import ReportSink
 from stages.annotator.sinks.sql import SqlSink
@@ -31,11 +34,13 @@ DerivedSettings: TypeAlias = ParquetSink | CocoSink | ReportSink | ClipsSink
 """Made of the JSON lines, once all are there."""
 SentSettings: TypeAlias = WebhookSink | MqttSink | KafkaSink | SqlSink | StdoutSink | PythonSink | NullSink
 """Sent to somebody else."""
+ShownSettings: TypeAlias = HlsSink | PushSink
+"""Shown live."""
 if TYPE_CHECKING:
-    SinkSettings: TypeAlias = WrittenSettings | DerivedSettings | SentSettings
+    SinkSettings: TypeAlias = WrittenSettings | DerivedSettings | SentSettings | ShownSettings
 else:
     SinkSettings = with_plug_ins(
-        WrittenSettings | DerivedSettings | SentSettings, "detstream.sinks", Sending, "connector"
+        WrittenSettings | DerivedSettings | SentSettings | ShownSettings, "detstream.sinks", Sending, "connector"
     )
 
 _Sinks = Annotated[SinkSettings, Field(discriminator="kind")]
@@ -78,6 +83,16 @@ class AnnotatorSettings(Section):
     def sent(self) -> tuple[Sending, ...]:
         """The sinks that send to somebody else."""
         return tuple(sink for sink in self.sinks if isinstance(sink, Sending))
+
+    @property
+    def shown(self) -> tuple[Showing, ...]:
+        """The sinks that show cameras live."""
+        return tuple(sink for sink in self.sinks if isinstance(sink, Showing))
+
+    @property
+    def draws(self) -> bool:
+        """Whether a sink wants the full-size pictures."""
+        return bool(self.shown) or any(isinstance(sink, VideoSink) for sink in self.sinks)
 
 
 class AnnotatorRoot(KernelSettings):
