@@ -22,6 +22,7 @@ from stages.annotator.journal import Journal
 from stages.annotator.live_output import OpenSink
 from stages.annotator.live_writer import LiveWriter
 from stages.annotator.past import Past
+from stages.annotator.screens.screen import Screen
 from stages.annotator.segments import stems
 from stages.annotator.settings import AnnotatorSettings, WrittenSettings
 from stages.annotator.sink import Sink
@@ -118,9 +119,16 @@ class Opening:
 
         undone = [stem for stem in stems(finishing.lines_folder, source) if finishing.is_left(stem, source)]
         deriving = Deriving(derive, undone) if self._settings.derived else None
-        postings = self._dispatch.for_camera(source)
         return LiveWriter(
-            self._broker, self._store, source, openers, self._settings.segment_s, last, deriving, postings
+            self._broker,
+            self._store,
+            source,
+            openers,
+            self._settings.segment_s,
+            last,
+            deriving,
+            self._dispatch.for_camera(source),
+            [Screen(showing, showing.target(folder, source)) for showing in self._settings.shown],
         )
 
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:

@@ -61,10 +61,8 @@ def test_a_playlist_holds_the_last_seconds_and_goes_on_after_a_restart(tmp_path:
 
 
 def test_what_there_is_no_time_for_is_left_out_and_nobody_waits(tmp_path: Path) -> None:
-    screen = Screen(
-        PushSink(url="rtmp://127.0.0.1:9/live/x"), PushSink(url="rtmp://127.0.0.1:9/live/x").target(tmp_path, "gate")
-    )
-    began_s = time.monotonic()
+    settings = PushSink(url="rtmp://127.0.0.1:9/live/x")
+    screen = Screen(settings, settings.target(tmp_path, "gate"))
     for seq in range(200):
         screen.write("", frame(seq), np.zeros((48, 64, 3), np.uint8))
     wait_for(lambda: screen.missed >= 190)
