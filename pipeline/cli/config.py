@@ -148,14 +148,16 @@ def _source(item: NamedSource | NamedUrl | NamedCamera, options: RunOptions) -> 
 def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detectors: int) -> dict[str, Any]:
     """Return what follows from other settings, where nobody has set it."""
     height, width = card.input_size
+    kinds = {sink.kind for sink in settings.annotator.sinks}
+    snapshots = settings.tracker.snapshots if "events" in kinds else ()  # else nobody would write them
     flow = {
         "picture_size": (height - _BORDER, width - _BORDER),
-        "full_size": bool(settings.tracker.snapshots) or settings.annotator.draws,
+        "full_size": settings.annotator.draws or bool(snapshots),
     }
     flow |= base.flow.model_dump(include=base.flow.model_fields_set & flow.keys())
     engine = settings.detector.engine
     share = {"streams": max(usable_cores() // detectors, 1)} if not getattr(engine, "streams", 1) else {}
-    return {"flow": flow, "detector": {"engine": share}}
+    return {"flow": flow, "tracker": {"snapshots": snapshots}, "detector": {"engine": share}}
 
 
 def _validated(values: Mapping[str, Any]) -> RunSettings:

@@ -19,7 +19,7 @@ from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.opening import opened
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
-from stages.decoder.sources.listing import NamedSource, expand_all
+from stages.decoder.sources.listing import NamedCamera, NamedUrl, expand_all
 from stages.decoder.sources.url import UrlSource
 from stages.tracker.geometry import rounded
 from stages.tracker.settings import TrackerSettings
@@ -35,7 +35,7 @@ def drawn(source: str, config: Path | None, output: Path | None, at_s: float) ->
     """
     settings = load(RunSettings, config)
     name, where = _source(source, settings)
-    image = _picture(where, at_s) if isinstance(where, FileSource | UrlSource) else _shot(where)
+    image = _shot(where) if isinstance(where, CameraSource) else _picture(where, at_s)
     draw_zones(image, tuple(_places(name, settings.tracker, image)), image.shape[1::-1], counted=False)
     draw_grid(image)
     path = output or Path(f"{name}.zones.png")
@@ -54,9 +54,11 @@ def _source(text: str, settings: RunSettings) -> tuple[str, FileSource | UrlSour
     (found, *more) = expand_all([text])
     if more:
         raise ConfigError(f"{text} stands for {len(more) + 1} sources: name one")
-    if isinstance(found, NamedSource):
-        return found.name, FileSource(path=found.path)
-    return found.name, CameraSource(url=SecretStr(found.url))
+    if isinstance(found, NamedCamera):
+        return found.name, CameraSource(url=SecretStr(found.url))
+    if isinstance(found, NamedUrl):
+        return found.name, UrlSource(url=SecretStr(found.url))
+    return found.name, FileSource(path=found.path)
 
 
 def _picture(recording: FileSource | UrlSource, at_s: float) -> NDArray[np.uint8]:

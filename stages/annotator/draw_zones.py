@@ -35,7 +35,7 @@ def draw_zones(
             continue
         points = np.rint(np.array(zone.points) * scale).astype(np.int32)
         _outline(image, points, colour, closed=zone.inside is not None)
-        _label(image, text, points.mean(axis=0), colour)
+        _label(image, text, _beside(points, closed=zone.inside is not None), colour)
 
 
 def _outline(image: NDArray[np.uint8], points: NDArray[np.int32], colour: Any, *, closed: bool) -> None:
@@ -64,6 +64,13 @@ def _arrow(image: NDArray[np.uint8], points: NDArray[np.int32], colour: Any) -> 
     tip = middle + across * image.shape[0] / 16
     start, end = (tuple(int(x) for x in np.rint(point)) for point in (middle, tip))
     cv2.arrowedLine(image, start, end, colour.as_bgr(), max(1, round(image.shape[0] / 300)), cv2.LINE_AA, tipLength=0.4)
+
+
+def _beside(points: NDArray[np.int32], *, closed: bool) -> NDArray[np.float64]:
+    """Return where the label goes: at a zone's upper edge, at a line's first quarter."""
+    if closed:
+        return np.array([points[:, 0].mean(), points[:, 1].min()])
+    return np.asarray(points[0] * 0.75 + points[1] * 0.25, np.float64)
 
 
 def _label(image: NDArray[np.uint8], text: str, at: NDArray[Any], colour: Any) -> None:

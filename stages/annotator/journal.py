@@ -22,7 +22,7 @@ from stages.annotator.append_file import replace_file
 
 FOLDER: Final = ".detstream"
 _HEAD: Final = struct.Struct("<4sQd")
-_MAGIC: Final = b"dst3"  # 2 was without what is watched
+_MAGIC: Final = b"dst3"  # 1 and 2 were without the rate, or without what is watched
 
 
 @dataclass(frozen=True, slots=True)

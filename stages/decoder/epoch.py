@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import structlog
+
 from pipeline import keys
 from pipeline.broker import Broker
 from pipeline.frame import Pictures
@@ -79,7 +81,10 @@ class Epoch:
             self._wait_for_room(decoded.seq, window)
             self._emit(decoded, writer, sizes)
 
-        self.end(drain(lanes, emit, self._give_up))
+        error = drain(lanes, emit, self._give_up)
+        if error is not None:
+            structlog.get_logger().error("source failed", source=self._ledger.source, error=error)
+        self.end(error)
 
     def _give_up(self) -> None:
         self._given_up = True

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeAlias
 
-import structlog
-
 from pipeline.errors import SourceError
 from stages.decoder.source import Decoded
 
@@ -35,6 +33,5 @@ def _drained(lane: Iterator[Decoded], emit: Emit) -> str | None:
         for decoded in lane:
             emit(decoded)
     except SourceError as failure:
-        structlog.get_logger().error("source failed", error=str(failure))
         return str(failure)
     return None

@@ -30,7 +30,7 @@ class Tracks:
         self._seen_s: float | None = None
         self._clock_s = self._gap_s = 0.0
         self.gap = False
-        """Whether the last frame came after so long that tracks may have ended unseen."""
+        """Whether the last frame came after half of what a track is granted, or more: some may have ended unseen."""
         if state is not None:
             self._restore(state)
 
@@ -76,7 +76,7 @@ class Tracks:
         passed_s = max(0.0 if self._seen_s is None else at_s - self._seen_s, _LEAST_STEP_S)
         waited_s = max(self._settings.lost_s, _GAPS_WAITED * self._gap_s)
         self._tracker.maximum_time_without_update = waited_s
-        self.gap = passed_s > waited_s
+        self.gap = passed_s > waited_s / 2
         self._gap_s += _GAP_SHARE * (min(passed_s, _LONGEST_GAP_S) - self._gap_s)
         self._seen_s = at_s
         self._clock_s += passed_s

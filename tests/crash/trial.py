@@ -23,6 +23,8 @@ from tests.e2e.command import detstream
 
 _UNDISTURBED: Final = Attempt((), None)
 _MOST_ATTEMPTS: Final = 12
+_MOST_TEXT: Final = 3000
+"""Of a log, characters."""
 _BROKER_BYTES: Final = 128 << 20
 _RUN_LEASE_S: Final = 10.0
 _SETTINGS: Final = """
@@ -111,7 +113,7 @@ def _judge(outcome: Outcome, site: Site, reference: Reference) -> None:
         text = attempt.ended.err if attempt.ended else ""
         for word in ("Traceback", "dead letter"):
             if word in text:
-                outcome.verdict.wrong.append(f"log: {word}")
+                outcome.verdict.wrong.append(f"log: {text[text.index(word) :][:_MOST_TEXT]}")
         if attempt.leftover:
             outcome.verdict.wrong.append(f"processes left: {attempt.leftover}")
 

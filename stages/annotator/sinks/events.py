@@ -84,9 +84,11 @@ class EventsWriter:
         """Append the frame's events; the image is of the whole frame, nothing drawn on it."""
         if found.frame.seq <= self._done:
             return
-        for event in found.events:
-            if event.snapshot is not None and image is not None:
-                self._picture(self._folder / event.snapshot, image)
+        names = [event.snapshot for event in found.events if event.snapshot is not None]
+        if names and image is not None:
+            jpeg = _jpeg(image)
+            for name in names:
+                replace_file(self._folder / name, jpeg)
         self._append(found.events, found.minutes)
         self._done, self._frames = found.frame.seq, self._frames + 1
         if self._clock() - self._noted_s >= _NOTE_EVERY_S:
@@ -103,7 +105,7 @@ class EventsWriter:
         if self._durable < self._done:
             self._events.sync()
             self._minutes.sync()
-            self._noted.write(Place(self._done, self._frames, self._events.size, self._minutes.size))
+            self._noted.write(Place(self._done, self._frames, self._events.passed, self._minutes.passed))
             self._durable = self._done
         self._noted_s = self._clock()
 
@@ -124,11 +126,12 @@ class EventsWriter:
         self._events.add([{k: v for k, v in event_fields(event).items() if k != "epoch"} for event in events])
         self._minutes.add([minute_fields(counts) for counts in minutes])
 
-    def _picture(self, path: Path, image: NDArray[np.uint8]) -> None:
-        import cv2  # here: most runs want no pictures
 
-        _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        replace_file(path, jpeg.tobytes())
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    import cv2  # here: most runs want no pictures
+
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
 
 
 class _Lines:
@@ -137,7 +140,10 @@ class _Lines:
     def __init__(self, path: Path, key: str) -> None:
         """`key`: what lines are known by."""
         self._file, self._key = AppendFile(path), key
-        self._known: set[Any] = set()
+        self._known: dict[Any, int] = {}
+        """Lines that were there, by what they are known by, and where they end."""
+        self.passed = self._file.size
+        """Up to where the file holds what was added: a line behind that is one that is still to come again."""
 
     @property
     def size(self) -> int:
@@ -151,15 +157,18 @@ class _Lines:
                 break
             kept += len(line)
             if kept > size:
-                self._known.add(json.loads(line)[self._key])
+                self._known[json.loads(line)[self._key]] = kept
         if kept < self._file.size:
             self._file.cut(kept)
+        self.passed = size
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         new = [row for row in rows if row[self._key] not in self._known]
+        self.passed = max([self.passed, *(self._known.get(row[self._key], 0) for row in rows)])
         if new:
             lines = (json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in new)
             self._file.append("".join(lines).encode())
+            self.passed = self._file.size
 
     def sync(self) -> None:
         self._file.sync()

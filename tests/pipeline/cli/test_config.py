@@ -200,3 +200,11 @@ def test_formats_are_chosen_by_name_and_keep_the_settings_that_they_have(video: 
 def test_a_format_that_there_is_not_is_one_line_with_those_that_there_are(formats: str, video: str) -> None:
     with pytest.raises(ConfigError, match="allowed: jsonl, mp4, events, clips, parquet, coco, report"):
         resolved(video, formats=formats)
+
+
+def test_pictures_of_events_are_wanted_where_somebody_writes_them(video: str, config: Path) -> None:
+    config.write_text("{tracker: {snapshots: [crossed]}, annotator: {sinks: [{kind: jsonl}, {kind: events}]}}")
+    found = resolved(video, config=config)
+    assert found.tracker.snapshots == ("crossed",) and found.flow.full_size
+    without = resolved(video, config=config, formats="jsonl")
+    assert without.tracker.snapshots == () and not without.flow.full_size

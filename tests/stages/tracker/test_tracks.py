@@ -207,3 +207,25 @@ def test_a_restart_after_any_frame_changes_no_number_of_a_camera(course: list[tu
             found = seen(100 + left, 900 - left) if act == "see" else NOBODY
             assert ids(restored, found, at_s) == ids(whole, found, at_s)
         assert freeze(restored.state()) == freeze(whole.state())
+
+
+def test_a_gap_is_what_is_longer_than_usual_and_no_rest() -> None:
+    tracks, at_s = settled()
+    gaps = [tracks.gap]
+    for later_s in (0.4, 300.04, 330.0, 330.04):  # cameras pause around their keyframes for 0.4 s
+        if later_s == 300.04:
+            tracks.rest(at_s + 300)
+        ids(tracks, seen(100), at_s + later_s)
+        gaps.append(tracks.gap)
+    assert gaps == [False, False, False, True, False]
+
+
+def test_a_camera_that_is_looked_at_rarely_has_no_gaps_but_longer_ones() -> None:
+    tracks = Tracks(SETTINGS, 25.0)
+    gaps = []
+    for number in range(20):
+        ids(tracks, seen(100), START_S + 2.0 * number)
+        gaps.append(tracks.gap)
+    assert not any(gaps[10:])
+    ids(tracks, seen(100), START_S + 60)
+    assert tracks.gap
