@@ -94,6 +94,11 @@ class AnnotatorSettings(Section):
         """Whether a sink wants the full-size pictures."""
         return bool(self.shown) or any(isinstance(sink, VideoSink) for sink in self.sinks)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether standard output is a sink's, and nobody else's."""
+        return any(isinstance(sink, StdoutSink) for sink in self.sinks)
+
 
 class AnnotatorRoot(KernelSettings):
     """The whole settings file, as the annotator sees it."""
