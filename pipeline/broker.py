@@ -81,6 +81,9 @@ class Transaction(Protocol):
         A second copy is ignored in both. About as many of the newest entries of each stay as `retain` says.
         """
 
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        """Remove about the entries before this ID, dealt with or not."""
+
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         """Say that these entries are dealt with."""
 

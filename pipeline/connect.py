@@ -11,6 +11,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.memory import Budget
 from pipeline.redis_broker import RedisBroker
 from pipeline.redis_store import RedisStore
+from pipeline.retention import Retention, chosen
 from pipeline.ring_folder import default_folder
 from pipeline.ring_store import RingStore
 from pipeline.settings import KernelSettings
@@ -41,10 +42,13 @@ def open_broker(settings: KernelSettings, *, fenced: bool = False) -> Broker:
         raise ConfigError(f"redis.url: {error}") from error
 
 
-def retained(settings: KernelSettings) -> int:
-    """Return how many published frames a source keeps for late readers."""
-    retain = settings.flow.retain
-    return retain if settings.memory_mb is None else Budget(settings.memory_mb).retained(retain)
+def retention(settings: KernelSettings, source: str) -> Retention:
+    """Return how much of a source stays in its public stream for late readers."""
+    flow = settings.flow
+    own = chosen(flow.retention, source)
+    frames = flow.retain if own.frames is None else own.frames
+    most = frames if settings.memory_mb is None else Budget(settings.memory_mb).retained(frames)
+    return Retention(most, own.seconds, own.mb)
 
 
 def ring_folder(settings: KernelSettings) -> Path:

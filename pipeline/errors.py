@@ -11,6 +11,7 @@
     │   ├── PeerError                who outputs are sent to doesn't answer, or not as it should: worth another try
     │   └── RefusedError             who outputs are sent to refuses one of them for good
     ├── MessageError             bytes are no message of a version that we know
+    ├── TrimmedError             frames were removed before a subscriber read them
     ├── BrokerError              the broker refused or lost a command
     │   ├── BrokerUnreachableError   nobody answers at its URL
     │   └── BrokerForgotError        it was started anew, and may know nothing of what it was told
@@ -90,6 +91,17 @@ class BrokerForgotError(BrokerError):
 
     The command was not carried out; the next one will be.
     """
+
+
+class TrimmedError(DetstreamError):
+    """Frames of a source were removed from its stream before this subscriber read them."""
+
+    def __init__(self, source: str, first: int | None, last: int | None) -> None:
+        numbers = f"up to {last}" if first is None else str(first) if first == last else f"{first} to {last}"
+        super().__init__(
+            f"{source}: frames {numbers} were removed before they were read: read faster, or keep more (flow.retain)"
+        )
+        self.source, self.first, self.last = source, first, last
 
 
 class FrameStoreError(DetstreamError):

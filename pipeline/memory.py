@@ -20,7 +20,7 @@ STREAMS_KEPT: Final = 16
 """Public streams of finished sources that stay for late readers; those of sources in work are not counted."""
 LETTERS_KEPT: Final = 10_000
 """Dead letters, the newest: a detector that finds no pixels at all makes one of each frame of a camera."""
-_ENTRY_BYTES: Final = 4096
+ENTRY_BYTES: Final = 4096
 """Of a public stream, in memory, with some twenty objects."""
 SPARE_SLOTS: Final = 2
 """Beyond the window, so that the slot being written is never one that a consumer may still need."""
@@ -44,7 +44,7 @@ class Budget:
 
     def retained(self, wanted: int) -> int:
         """Return how many published frames a source may keep, of those wanted: all in half the broker's share."""
-        return min(wanted, self.broker_mb * MIB // 2 // _ENTRY_BYTES // (STREAMS_KEPT + 2))
+        return min(wanted, self.broker_mb * MIB // 2 // ENTRY_BYTES // (STREAMS_KEPT + 2))
 
     def window(self, slot_bytes: int, rings: int, most: int = LARGEST_WINDOW) -> int:
         """Return how many frames, `most` at most, a source may be ahead of its slowest consumer.

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from redis import Redis
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 MAX_BLOCK_S: Final = 5.0
 """The longest that one command may block, well under the time after which a silent server counts as gone."""
-_SILENCE_S: Final = 10.0
+SILENCE_S: Final = 10.0
 _FIRST_DELAY_S: Final = 0.05
 _MAX_DELAY_S: Final = 2.0
-_LOST: Final = (refused.ConnectionError, refused.TimeoutError)
-_GONE: Final = (*_LOST, refused.ReadOnlyError, refused.MasterDownError)
-_SHUT_OUT: Final = (refused.AuthenticationError, refused.AuthorizationError)
+LOST: Final = (refused.ConnectionError, refused.TimeoutError)
+GONE: Final = (*LOST, refused.ReadOnlyError, refused.MasterDownError)
+SHUT_OUT: Final = (refused.AuthenticationError, refused.AuthorizationError)
 _SPEAKS_NO_REDIS: Final = refused.InvalidResponse
 _RUN_ID: Final = re.compile(rb"run_id:(\w+)")
 
@@ -41,7 +41,9 @@ class RedisConnection:
         BrokerError: the URL is no Redis URL.
     """
 
-    def __init__(self, url: str, connect_timeout_s: float, *, fenced: bool = False) -> None:
+    def __init__(self, url: str, connect_timeout_s: float, *, fenced: bool = False, log: Any = None) -> None:
+        """`log`: where it is told that the server has gone, and come back; the process's own log if not given."""
+        self._log = log or structlog.get_logger()
         self.url = masked(url)
         """Without the password: the one for logs and messages."""
         self._client = _client(url, self.url, connect_timeout_s, _Identity().check if fenced else None)
@@ -61,16 +63,13 @@ class RedisConnection:
         while True:
             self._refuse_if_closed()
             try:
-                if lost:  # the command may be one that blocks
-                    self._client.ping()
-                    self._note_back()
-                answer = command(self._client)
-            except _SHUT_OUT as error:
+                answer = self._carry_out(command, lost)
+            except SHUT_OUT as error:
                 raise BrokerError(f"the broker at {self.url} shut us out: {error}") from error
-            except _GONE as error:
+            except GONE as error:
                 self._refuse_if_closed()
                 self._note_gone(error)
-                lost = isinstance(error, _LOST)
+                lost = isinstance(error, LOST)
             except _ServerChangedError as error:
                 self._note_back()
                 raise BrokerForgotError(f"the broker at {self.url} was started anew") from error
@@ -79,8 +78,18 @@ class RedisConnection:
             else:
                 self._note_back()
                 return answer
-            time.sleep(_delay_s(attempt))
+            time.sleep(delay_s(attempt))
             attempt += 1
+
+    def _carry_out(self, command: Callable[[Redis], T], lost: bool) -> T:
+        if lost:  # the command may be one that blocks
+            self._client.ping()
+            self._note_back()
+        try:
+            return command(self._client)
+        except (TypeError, ValueError, AttributeError):
+            self._refuse_if_closed()  # redis-py stumbles over a socket that another thread has closed
+            raise
 
     def close(self) -> None:
         """Close the connection; whoever waits in another thread gets a BrokerError."""
@@ -95,7 +104,7 @@ class RedisConnection:
             try:
                 self._client.ping()
                 return
-            except (*_SHUT_OUT, refused.ResponseError) as error:
+            except (*SHUT_OUT, refused.ResponseError) as error:
                 raise BrokerUnreachableError(
                     f"the broker at {self.url} refused us ({error}): correct user and password in the URL"
                 ) from error
@@ -104,10 +113,10 @@ class RedisConnection:
             except (TypeError, ValueError) as error:
                 raise BrokerError(f"the options in the URL {self.url} are not ones of redis-py: {error}") from error
             except refused.RedisError as error:
-                delay_s = _delay_s(attempt)
-                if time.monotonic() + delay_s > deadline:
-                    raise BrokerUnreachableError(_nobody(self.url, timeout_s, error)) from error
-            time.sleep(delay_s)
+                pause_s = delay_s(attempt)
+                if time.monotonic() + pause_s > deadline:
+                    raise BrokerUnreachableError(nobody(self.url, timeout_s, error)) from error
+            time.sleep(pause_s)
             attempt += 1
 
     def _refuse_if_closed(self) -> None:
@@ -120,7 +129,7 @@ class RedisConnection:
         # Idle connections lead to the old server; so does each one of a server that has become a replica.
         self._client.connection_pool.disconnect(inuse_connections=False)
         if first:
-            structlog.get_logger().warning("broker gone", url=self.url, error=str(error))
+            self._log.warning("broker gone", url=self.url, error=str(error))
 
     def _note_back(self) -> None:
         if not self._gone:
@@ -128,7 +137,7 @@ class RedisConnection:
         with self._lock:
             first, self._gone = self._gone, False
         if first:
-            structlog.get_logger().info("broker back", url=self.url)
+            self._log.info("broker back", url=self.url)
 
 
 class _ServerChangedError(refused.RedisError):
@@ -168,25 +177,29 @@ def _client(url: str, shown: str, connect_timeout_s: float, greet: Callable[[Con
         return Redis.from_url(
             url,
             protocol=2,  # the replies that every server since 6.2 gives
-            socket_timeout=_SILENCE_S,
+            socket_timeout=SILENCE_S,
             socket_connect_timeout=connect_timeout_s / 2,
             retry=Retry(NoBackoff(), 0),  # `call` waits, logs and asks again
             redis_connect_func=greet,
         )
     except ValueError:
         # Its text, which urllib makes of a malformed URL, may hold a part of the password.
-        raise BrokerError(
-            f"{shown} is no URL of a broker: write redis://host:6379, rediss://… or unix:///path/to/socket"
-        ) from None
+        raise not_a_url(shown) from None
 
 
-def _delay_s(attempt: int) -> float:
+def not_a_url(shown: str) -> BrokerError:
+    """Return the error of a URL that is none."""
+    return BrokerError(f"{shown} is no URL of a broker: write redis://host:6379, rediss://… or unix:///path/to/socket")
+
+
+def delay_s(attempt: int) -> float:
     """Return the time to wait, with jitter, so that those who lost the server together don't come back together."""
     longest_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * float(2 ** min(attempt, 16)))
     return random.uniform(longest_s / 2, longest_s)
 
 
-def _nobody(url: str, timeout_s: float, error: Exception) -> str:
+def nobody(url: str, timeout_s: float, error: Exception) -> str:
+    """Return what is said where no server answers."""
     return (
         f"no broker answered at {url} within {timeout_s:g} s ({error}):"
         " start a Redis >= 6.2 or a Valkey there, or correct the URL"

@@ -46,6 +46,9 @@ class RedisTransaction:
         entry = (*retain, entry_id, *_flat(fields), BODY, body)
         self.commands.append(("EVAL", _IN_BOTH, 2, stream, common, *entry))
 
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        self.commands.append(("XTRIM", stream, "MINID", "~", entry_id))
+
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         if ids:
             self.commands.append(("XACK", stream, group, *ids))

@@ -21,10 +21,10 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import ConfigError
+from pipeline.retention import RetentionSettings
 
 PREFIX: Final = "DETSTREAM_"
-WEIGHTS: Final = PREFIX + "WEIGHTS"
-"""The folder of downloaded weights: the one variable that is no setting of a stage."""
+WEIGHTS: Final = PREFIX + "WEIGHTS"  # the folder of downloaded weights: the one variable that is no setting of a stage
 _NESTED: Final = "__"
 
 
@@ -59,6 +59,8 @@ class FlowSettings(Section):
     """Consumers that must see each frame: they hold the decoder back."""
     retain: int = Field(default=1000, ge=0)
     """Frames a source that stay in its public stream after all required consumers have them, for late readers."""
+    retention: dict[str, RetentionSettings] = Field(default_factory=dict)
+    """The same, and by seconds and MiB, for sources by name or pattern (`gate*`); the first that fits counts."""
     window: int | None = Field(default=None, ge=1)
     """Most frames in flight a source; from `memory_mb` if not given."""
 
@@ -136,8 +138,8 @@ def explain(kind: type[BaseModel], error: ErrorDetails) -> str:
         return f"{name}: needs a kind; one of: {', '.join(kinds)}"
     if error["type"] == "value_error":
         return f"{name}: {message.removeprefix('Value error, ')}"
-    shown = not isinstance(error["input"], dict | BaseModel)
-    value = re.sub(r"//[^/@]*@", "//…@", f": {error['input']!r:.100}") if shown else ""
+    hidden = isinstance(error["input"], dict | BaseModel)
+    value = "" if hidden else re.sub(r"//[^/@]*@", "//…@", f": {error['input']!r:.100}")
     return f"{name}{value}: {message}"
 
 

@@ -223,6 +223,9 @@ class MemoryTransaction:
 
         self.commands.append(add)
 
+    def trim_before(self, stream: str, entry_id: str) -> None:
+        self.commands.append(lambda: self._broker.stream(stream).trim(parse_id(entry_id)))
+
     def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
         dealt_with = list(ids)
         self.commands.append(lambda: self._ack(stream, group, dealt_with))

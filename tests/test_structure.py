@@ -15,7 +15,7 @@ PACKAGES: Final = ("pipeline", "stages", "detstream")
 LONGEST_FILE: Final = 250
 LONGEST_FUNCTION: Final = 40
 HEAVY: Final = {"av", "cv2", "openvino", "supervision", "torch", "trackers"}
-PROGRAMS: Final = ("detstream", "pipeline.cli", "pipeline.supervisor")
+PROGRAMS: Final = ("detstream", "pipeline.cli", "pipeline.client", "pipeline.supervisor")
 
 
 @cache

@@ -17,6 +17,7 @@ from pipeline.cli import (
     run_command,
     selftest,
     sources,
+    subscribe,
     val,
     verify,
     weights,
@@ -86,6 +87,7 @@ def stage(
     raise typer.Exit(import_module(f"stages.{name}.__main__").main(config))
 
 
+app.command(epilog=subscribe.EXAMPLE)(subscribe.subscribe)
 app.command(epilog=verify.EXAMPLE)(verify.verify)
 app.command(epilog=predict.EXAMPLE)(predict.predict)
 app.command(epilog=info.EXAMPLE)(info.info)

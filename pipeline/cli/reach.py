@@ -19,17 +19,28 @@ def reached(run: int | None) -> Iterator[tuple[Broker, Seal]]:
         ConfigError: no broker is named and no run is found, or several.
         BrokerUnreachableError: nobody answers.
     """
-    given = load(KernelSettings, None)
-    note = _note(given, run)
-    if note is not None:
-        redis = given.redis.model_copy(update={"url": note.url})
-        secret_key = given.secret_key or note.secret_key or None
-        given = given.model_copy(update={"redis": redis, "secret_key": secret_key})
-    broker = open_broker(given)
+    settings = reachable(run)
+    broker = open_broker(settings)
     try:
-        yield broker, Seal(given.secret_key)
+        yield broker, Seal(settings.secret_key)
     finally:
         broker.close()
+
+
+def reachable(run: int | None, url: str | None = None) -> KernelSettings:
+    """Return settings with the broker at `url`, or of a run, or of the environment.
+
+    Raises:
+        ConfigError: none is named and no run is found, or several.
+    """
+    given = load(KernelSettings, None)
+    if url is not None:
+        given = given.model_copy(update={"redis": given.redis.model_copy(update={"url": url})})
+    note = _note(given, run)
+    if note is None:
+        return given
+    redis = given.redis.model_copy(update={"url": note.url})
+    return given.model_copy(update={"redis": redis, "secret_key": given.secret_key or note.secret_key or None})
 
 
 def _note(given: KernelSettings, run: int | None) -> RunNote | None:

@@ -2,10 +2,11 @@
 
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from pipeline import process
-from pipeline.connect import open_broker, open_store, retained
+from pipeline.connect import open_broker, open_store, retention
 from pipeline.errors import SinkError
 from stages.annotator.opening import Opening
 from stages.annotator.settings import AnnotatorRoot
@@ -24,7 +25,7 @@ def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
     except OSError as error:
         raise SinkError(f"output folder {output}: can't be made: {error.strerror}") from error
     broker, store = open_broker(settings, fenced=True), open_store(settings)
-    opening = Opening(broker, store, settings.annotator, retained(settings))
+    opening = Opening(broker, store, settings.annotator, partial(retention, settings))
     try:
         Annotator(broker, settings.name, opening.writer).run(stop)
     finally:

@@ -1,11 +1,11 @@
 """Outputs opened, each where an earlier process has left it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -14,6 +14,7 @@ from pipeline.broker import Broker, Delivery
 from pipeline.errors import SinkError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
+from pipeline.retention import Retention
 from pipeline.source_report import report_source
 from stages.annotator.couriers.dispatch import Dispatch
 from stages.annotator.deriving import Deriving
@@ -29,6 +30,8 @@ from stages.annotator.sink import Sink
 from stages.annotator.sinks.jsonl import JsonlSink
 from stages.annotator.stage import SourceWriter
 from stages.annotator.writer import Writer
+
+_USUAL_FPS: Final = 25.0
 
 
 class Recorded:
@@ -49,8 +52,10 @@ class Recorded:
 class Opening:
     """Opens the outputs of sources in one folder."""
 
-    def __init__(self, broker: Broker, store: FrameStore, settings: AnnotatorSettings, retain: int) -> None:
-        """Start what sends.
+    def __init__(
+        self, broker: Broker, store: FrameStore, settings: AnnotatorSettings, retain: Callable[[str], Retention]
+    ) -> None:
+        """Start what sends. `retain`: how much of a source stays for late readers.
 
         Raises:
             ConfigError: a sink that sends lacks a library, or a setting.
@@ -93,11 +98,12 @@ class Opening:
         past = Past(journal, finishing.lines(source))
         for showing in self._settings.shown:
             structlog.get_logger().info("shows cameras only: nothing of a recording", source=source, sink=showing.kind)
-        postings = self._dispatch.for_recording(source)
+        fps = float(Ledger(self._broker, source).read().fields.get("fps", _USUAL_FPS)) or _USUAL_FPS
+        retain, postings = self._retain(source).of_a_recording(fps), self._dispatch.for_recording(source)
         with ExitStack() as opened:  # a broker that dies now must not leave an output locked
             for sink in sinks.values():
                 opened.callback(sink.close)
-            writer = Writer(self._broker, self._store, source, sinks, self._retain, past, record, postings)
+            writer = Writer(self._broker, self._store, source, sinks, retain, past, record, postings)
             opened.pop_all()
         return writer
 

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from pipeline import process
-from pipeline.connect import open_broker, retained
+from pipeline.connect import open_broker, retention
 from pipeline.ledger import Ledger
 from stages.tracker.channel import Channel
 from stages.tracker.live_channel import LiveChannel
@@ -19,12 +19,13 @@ def main(config: Path | None) -> int:
 
 
 def _run(settings: TrackerRoot, stop: threading.Event) -> None:
-    broker, retain = open_broker(settings, fenced=True), retained(settings)
+    broker = open_broker(settings, fenced=True)
 
     def open_line(source: str) -> Line:
+        retain = retention(settings, source)
         if Ledger(broker, source).read().live:
             return LiveChannel(broker, source, settings.tracker, retain)
-        return Channel(broker, source, settings.tracker, retain)
+        return Channel(broker, source, settings.tracker, retain.frames)
 
     try:
         Tracker(broker, settings.name, open_line).run(stop)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline import keys
 from pipeline.broker import Broker, Delivery, Transaction
 from pipeline.messages import Detections, EndOfSource
+from pipeline.retention import Retention
 from stages.tracker.publication import Publication
 from stages.tracker.settings import TrackerSettings
 
@@ -30,13 +31,13 @@ class LiveChannel:
         broker: Broker,
         source: str,
         settings: TrackerSettings,
-        retain: int,
+        retain: Retention,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`retain`: about how many entries the public stream keeps for late readers."""
+        """`retain`: how much the public stream keeps for late readers."""
         self.source, self._now = source, now
         self._patience_s, self._retain = settings.patience_s, retain
-        self._out = Publication(broker, source, settings, retain, live=True)
+        self._out = Publication(broker, source, settings, retain.frames, live=True)
         self._waiting: dict[int, _Waiting] = {}
         self._end: tuple[Delivery, EndOfSource, float] | None = None
         self._settled: list[str] = []

@@ -9,6 +9,7 @@ from pipeline.broker import Broker, Transaction
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.metrics import LatencyHistogram
+from pipeline.retention import Retention
 from pipeline.wire import encode_public
 from stages.tracker.followed import Followed
 from stages.tracker.settings import TrackerSettings
@@ -19,6 +20,10 @@ _DEFAULT_FPS: Final = 30.0
 STATE_EVERY: Final = 64
 """Frames."""
 STATES_KEPT: Final = 8
+_AVERAGED: Final = 64
+"""Frames over which the size of bodies is averaged."""
+_TRIM_EVERY: Final = 16
+"""Frames."""
 _COUNTED: Final = ("ok", "failed", "skipped", "objects")
 
 
@@ -38,16 +43,18 @@ class Publication:
         self.ended = bool(int(saved.get("ended", 0)))
         """Whether the end has been published."""
         self._entry_ms = int(saved.get("entry_ms", 1))  # Redis refuses the ID 0-0
+        self._body_bytes = 0.0
         self._counts = {name: int(saved.get(name, 0)) for name in _COUNTED}
         self._latency = LatencyHistogram(saved.get("latency", b""))
         self._followed = self._open(saved.get("tracks", b""))
 
     def put(
-        self, transaction: Transaction, found: Detections, *, timed: bool = False, retain: int | None = None
+        self, transaction: Transaction, found: Detections, *, timed: bool = False, retain: Retention | None = None
     ) -> None:
         """Publish a frame.
 
-        `timed`: frames may be missing, so tracks go by their times. `retain`: about how many entries are to be kept.
+        `timed`: frames may be missing, so tracks go by their times. `retain`: about how much is to be kept, all if not
+        given.
         """
         tracked = replace(self._tracked(found, timed), published_ns=time.time_ns())
         meta = tracked.frame
@@ -108,12 +115,17 @@ class Publication:
         message: Detections | EndOfSource,
         seq: int,
         at_s: str,
-        retain: int | None = None,
+        retain: Retention | None = None,
     ) -> None:
         count = len(message) if isinstance(message, Detections) else 0
         fields: dict[str, str | int] = {"v": 1, "source": self.source, "seq": seq, "ts": at_s, "n": count}
         body = encode_public(message, self._settings.wire)
-        transaction.publish(keys.detections(self.source), f"{self._entry_ms}-{seq}", body, fields, retain)
+        stream = keys.detections(self.source)
+        self._body_bytes += (len(body) - self._body_bytes) / (_AVERAGED if self._body_bytes else 1)
+        most = None if retain is None else retain.entries(self._body_bytes)
+        transaction.publish(stream, f"{self._entry_ms}-{seq}", body, fields, most)
+        if retain and seq % _TRIM_EVERY == 0 and (oldest_ms := retain.oldest_ms(self._entry_ms)) is not None:
+            transaction.trim_before(stream, f"{max(oldest_ms, 0)}-0")
 
     def _count(self, found: Detections) -> None:
         self._counts["failed" if found.error else "skipped" if found.skipped else "ok"] += 1

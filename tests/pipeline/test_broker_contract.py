@@ -213,3 +213,13 @@ def test_entries_can_be_looked_at_with_their_fields_and_removed(any_broker: Brok
     assert [entry.id for entry in any_broker.entries("letters", second.id, 10)] == ["3-0", "4-0"]
     assert any_broker.remove("letters", ["1-0", "3-0", "9-0"]) == 2 and any_broker.remove("letters", []) == 0
     assert [entry.id for entry in any_broker.entries("letters", "0", 10)] == ["2-0", "4-0"]
+
+
+def test_a_transaction_trims_about_what_is_older_whoever_has_not_read_it(any_broker: Broker) -> None:
+    any_broker.group(["s"], "g", "one")
+    with any_broker.transaction() as transaction:
+        for number in range(1, 1001):
+            transaction.publish("s", f"{number}-0", b"x" * 100, {"v": 1})
+        transaction.trim_before("s", "900-0")
+    kept = any_broker.read({"s": "0"}, 1000, 0)
+    assert kept[-1].id == "1000-0" and 101 <= len(kept) < 300

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pipeline.errors import BrokerForgotError
 from pipeline.ledger import Ledger
 from pipeline.memory import Budget
+from pipeline.retention import Retention
 from pipeline.settings import FlowSettings
 from pipeline.source_report import report_source
 from stages.annotator.journal import Journal
@@ -178,7 +179,7 @@ class Works:
     def _write(self, process: Process) -> None:
         broker = fused(self.broker, process)
         settings = AnnotatorSettings(output=self.folder, sinks=(JsonlSink(),))
-        opening = Opening(broker, self.store, settings, _RETAIN)
+        opening = Opening(broker, self.store, settings, lambda _: Retention(_RETAIN))
 
         def open_writer(source: str) -> SourceWriter:
             journal = Journal(self.folder, source)

@@ -11,6 +11,7 @@ import structlog
 
 from pipeline import keys
 from pipeline.errors import SinkError
+from pipeline.retention import Retention
 from stages.annotator import deriving, finishing
 from stages.annotator import live_writer as live_module
 from stages.annotator.live_writer import LiveWriter
@@ -61,7 +62,9 @@ def settings(folder: Path, *kinds: str, **chosen: Any) -> AnnotatorSettings:
 
 
 def opened(desk: Desk | Street, folder: Path, *kinds: str, **chosen: Any) -> SourceWriter:
-    return Opening(desk.broker, desk.store, settings(folder, *(kinds or ALL), **chosen), 0).writer(SOURCE)
+    return Opening(desk.broker, desk.store, settings(folder, *(kinds or ALL), **chosen), lambda _: Retention(0)).writer(
+        SOURCE
+    )
 
 
 def feed(desk: Desk, writer: SourceWriter, steps: int = 1000) -> int:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from pipeline import keys
 from pipeline.errors import SinkError
+from pipeline.retention import Retention
 from stages.annotator import live_writer as module
 from stages.annotator.live_writer import LiveWriter
 from stages.annotator.opening import Opening
@@ -267,7 +268,7 @@ def settings(folder: Path, **chosen: Any) -> AnnotatorSettings:
 
 
 def of_files(street: Street, chosen: AnnotatorSettings) -> LiveWriter:
-    writer = Opening(street.broker, street.store, chosen, 0).writer(SOURCE)
+    writer = Opening(street.broker, street.store, chosen, lambda _: Retention(0)).writer(SOURCE)
     assert isinstance(writer, LiveWriter)
     return writer
 

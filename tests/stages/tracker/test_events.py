@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline import keys
 from pipeline.broker import Delivery
 from pipeline.messages import Detections, EndOfSource, Event, MinuteCounts
+from pipeline.retention import Retention
 from pipeline.wire import decode
 from stages.tracker.channel import Channel
 from stages.tracker.live_channel import LiveChannel
@@ -150,10 +151,10 @@ def live(message: Detections, previous: int) -> Detections:
 
 def watched(course: list[Detections], *, restarts: bool) -> MemoryBroker:
     broker = MemoryBroker()
-    channel = LiveChannel(broker, SOURCE, ZONES, RETAIN)
+    channel = LiveChannel(broker, SOURCE, ZONES, Retention(RETAIN))
     for number, message in enumerate(course):
         if restarts:
-            channel = LiveChannel(broker, SOURCE, ZONES, RETAIN)
+            channel = LiveChannel(broker, SOURCE, ZONES, Retention(RETAIN))
         channel.accept(Delivery(keys.RAW_LIVE, f"{number + 1}-0", b""), message)
         with broker.transaction() as transaction:
             channel.publish(transaction)
@@ -173,13 +174,13 @@ def test_a_camera_s_events_are_the_same_after_restarts_with_gaps_failures_and_re
 def test_numbers_of_a_camera_that_was_removed_and_came_back_are_new_ones() -> None:
     broker = MemoryBroker()
     first = scene(1, 20)
-    channel = LiveChannel(broker, SOURCE, ZONES, RETAIN)
+    channel = LiveChannel(broker, SOURCE, ZONES, Retention(RETAIN))
     sent: list[Detections | EndOfSource] = [live(message, number - 1) for number, message in enumerate(first)]
     for number, message in enumerate([*sent, EndOfSource(SOURCE, 1, 20)]):
         channel.accept(Delivery(keys.RAW_LIVE, f"{number + 1}-0", b""), message)
         with broker.transaction() as transaction:
             channel.publish(transaction)
-    again = LiveChannel(broker, SOURCE, ZONES, RETAIN)
+    again = LiveChannel(broker, SOURCE, ZONES, Retention(RETAIN))
     for number, message in enumerate(scene(2, 40, epoch=2)[20:]):
         again.accept(Delivery(keys.RAW_LIVE, f"{number + 100}-0", b""), live(message, number + 19))
         with broker.transaction() as transaction:

@@ -12,6 +12,7 @@ from pipeline import keys
 from pipeline.broker import Delivery
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource, FrameMeta
+from pipeline.retention import OVERHEAD_BYTES, Retention
 from stages.tracker.live_channel import LiveChannel
 from stages.tracker.settings import TrackerSettings
 from tests.fakes import MemoryBroker
@@ -36,13 +37,13 @@ def chain(*seqs: int) -> list[Detections]:
 class Line:
     """A channel, whose clock stands still."""
 
-    def __init__(self) -> None:
-        self.broker, self.now_s = MemoryBroker(), 0.0
+    def __init__(self, **less: float) -> None:
+        self.broker, self.now_s, self.retain = MemoryBroker(), 0.0, Retention(RETAIN, **less)
         self.channel = self.restarted()
         self._sent = 0
 
     def restarted(self) -> LiveChannel:
-        self.channel = LiveChannel(self.broker, SOURCE, SETTINGS, RETAIN, lambda: self.now_s)
+        self.channel = LiveChannel(self.broker, SOURCE, SETTINGS, self.retain, lambda: self.now_s)
         return self.channel
 
     def send(self, *messages: Detections | EndOfSource) -> None:
@@ -160,6 +161,22 @@ def test_the_public_stream_keeps_so_many_entries_whoever_reads(line: Line) -> No
     for message in chain(*range(3 * RETAIN)):
         line.send(message)
     assert numbers(line.broker) == list(range(2 * RETAIN, 3 * RETAIN))
+
+
+def test_it_keeps_so_many_seconds_if_that_is_less() -> None:
+    line = Line(seconds=2.0)
+    for message in chain(*range(2 * RETAIN)):  # a tenth of a second each
+        line.send(message)
+    kept = numbers(line.broker)
+    assert kept[-1] == 2 * RETAIN - 1 and 20 <= len(kept) <= 20 + 16
+
+
+def test_it_keeps_so_many_bytes_if_that_is_less() -> None:
+    line = Line(mb=10 * 600 / (1 << 20))
+    for message in chain(*range(2 * RETAIN)):
+        line.send(message)
+    bodies = line.broker.bodies(keys.detections(SOURCE))
+    assert 3000 < sum(len(body) + OVERHEAD_BYTES for body in bodies) < 7000
 
 
 def test_the_end_waits_for_answers_on_their_way_and_the_camera_may_come_back(line: Line) -> None:
