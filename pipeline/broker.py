@@ -21,6 +21,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a stream, as anybody may look at it."""
+
+    id: str
+    fields: Mapping[str, bytes]
+    """The body, as `body`, and the plain fields beside it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """The frame of a camera that was its newest when somebody came to look at it."""
 
@@ -154,6 +163,12 @@ class Broker(Protocol):
 
     def withdraw(self, key: str, epoch: int) -> None:
         """Let no frame of a camera be taken that is of this epoch or older; none of an older is offered after."""
+
+    def entries(self, stream: str, after: str, count: int) -> list[Entry]:
+        """Return up to `count` entries of a stream behind an ID ("0": from the first), with all their fields."""
+
+    def remove(self, stream: str, ids: Sequence[str]) -> int:
+        """Remove entries, and return how many there were."""
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""

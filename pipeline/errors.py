@@ -8,6 +8,8 @@
     ├── EngineError              an engine can't be built or refused its input
     │   └── EngineDiedError          it doesn't answer, or fails at everything: its process must start again
     ├── SinkError                an output can't be written
+    │   ├── PeerError                who outputs are sent to doesn't answer, or not as it should: worth another try
+    │   └── RefusedError             who outputs are sent to refuses one of them for good
     ├── MessageError             bytes are no message of a version that we know
     ├── TrimmedError             frames were removed before a subscriber read them
     ├── BrokerError              the broker refused or lost a command
@@ -57,6 +59,19 @@ class EngineDiedError(EngineError):
 
 class SinkError(DetstreamError):
     """An output can't be written."""
+
+
+class PeerError(SinkError):
+    """Who outputs are sent to doesn't answer, or not as it should: the same is worth another try."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When the peer wants to be asked again, seconds; None if it didn't say."""
+
+
+class RefusedError(SinkError):
+    """Who outputs are sent to refuses one of them for good: the same again is of no use."""
 
 
 class MessageError(DetstreamError):

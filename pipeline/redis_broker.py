@@ -3,19 +3,17 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from pipeline import redis_live
-from pipeline.broker import Bound, Delivery
+from pipeline.broker import Bound, Delivery, Entry
 from pipeline.errors import BrokerError
 from pipeline.redis_connection import MAX_BLOCK_S, RedisConnection
 from pipeline.redis_group import BODY, RedisGroup
-
-_Value: TypeAlias = str | int | float | bytes
+from pipeline.redis_transaction import RedisTransaction
 
 _LEASE: Final = """
 local owner = redis.call('GET', KEYS[1])
@@ -30,67 +28,6 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', number))
 return number
 """
 _SECOND_COPY: Final = "equal or smaller"
-_IN_BOTH: Final = """
-local entry = {unpack(ARGV, 4)}
-local answer = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[3], unpack(entry))
-if type(answer) == 'table' and answer.err then return answer end
-return redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', unpack(entry))
-"""
-
-
-@dataclass(slots=True)
-class RedisTransaction:
-    """Commands for one MULTI … EXEC; see `pipeline.broker.Transaction`."""
-
-    commands: list[tuple[_Value, ...]] = field(default_factory=list)
-    published: set[int] = field(default_factory=set)
-    """Which of them may be refused as a second copy."""
-
-    def append(self, stream: str, body: bytes, retain: int | None = None) -> None:
-        self.commands.append(("XADD", stream, *_limit(retain), "*", BODY, body))
-
-    def publish(
-        self, stream: str, entry_id: str, body: bytes, fields: Mapping[str, str | int], retain: int | None = None
-    ) -> None:
-        self.published.add(len(self.commands))
-        self.commands.append(("XADD", stream, *_limit(retain), entry_id, *_flat(fields), BODY, body))
-
-    def publish_in_both(
-        self,
-        stream: str,
-        common: str,
-        entry_id: str,
-        body: bytes,
-        fields: Mapping[str, str | int],
-        retain: tuple[int, int],
-    ) -> None:
-        self.published.add(len(self.commands))
-        entry = (*retain, entry_id, *_flat(fields), BODY, body)
-        self.commands.append(("EVAL", _IN_BOTH, 2, stream, common, *entry))
-
-    def trim_before(self, stream: str, entry_id: str) -> None:
-        self.commands.append(("XTRIM", stream, "MINID", "~", entry_id))
-
-    def ack(self, stream: str, group: str, ids: Sequence[str]) -> None:
-        if ids:
-            self.commands.append(("XACK", stream, group, *ids))
-
-    def set_fields(self, key: str, fields: Mapping[str, _Value]) -> None:
-        if fields:
-            self.commands.append(("HSET", key, *_flat(fields)))
-
-    def remove_fields(self, key: str, fields: Sequence[str]) -> None:
-        if fields:
-            self.commands.append(("HDEL", key, *fields))
-
-    def add(self, key: str, field: str, number: int) -> None:
-        self.commands.append(("HINCRBY", key, field, number))
-
-    def add_member(self, key: str, member: str) -> None:
-        self.commands.append(("SADD", key, member))
-
-    def remove_member(self, key: str, member: str) -> None:
-        self.commands.append(("SREM", key, member))
 
 
 class RedisBroker:
@@ -184,6 +121,16 @@ class RedisBroker:
         """Let a camera's waiting item, and older epochs, be good for nothing, unless the camera has a newer epoch."""
         self._connection.call(lambda client: redis_live.withdraw(client, key, epoch))
 
+    def entries(self, stream: str, after: str, count: int) -> list[Entry]:
+        """Return up to `count` entries of a stream behind an ID, with all their fields."""
+        found: Any = self._connection.call(lambda client: client.xrange(stream, f"({after}", count=count))
+        return [Entry(entry_id.decode(), {k.decode(): v for k, v in fields.items()}) for entry_id, fields in found]
+
+    def remove(self, stream: str, ids: Sequence[str]) -> int:
+        """Remove entries, and return how many there were."""
+        found: Any = self._connection.call(lambda client: client.xdel(stream, *ids)) if ids else 0
+        return int(found)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Remove keys of any kind."""
         if keys:
@@ -214,14 +161,6 @@ class RedisBroker:
             for stream, entries in reply
             for entry_id, fields in entries
         ]
-
-
-def _limit(retain: int | None) -> tuple[_Value, ...]:
-    return () if retain is None else ("MAXLEN", "~", retain)
-
-
-def _flat(fields: Mapping[str, Any]) -> list[Any]:
-    return [part for pair in fields.items() for part in pair]
 
 
 def _lowest_unacknowledged(client: Redis, stream: str) -> str | None:

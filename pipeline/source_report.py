@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -50,6 +50,8 @@ class SourceReport:
     """When its first frame was read, ISO 8601, UTC."""
     finished: str | None = None
     """When its last output had its final form."""
+    deliveries: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of each sink that sends: how many frames and events were `sent`, `missed` (left out) and `refused` for good."""
 
 
 def report_source(
@@ -128,7 +130,15 @@ def _facts(standing: Standing, tracked: Mapping[str, bytes]) -> dict[str, Any]:
         "height": standing.number("height", 0),
         "started": _at(standing, "started_ns"),
         "finished": _at(standing, "finished_ns"),
+        "deliveries": _deliveries(standing),
     }
+
+
+def _deliveries(standing: Standing) -> dict[str, dict[str, int]]:
+    """Return what the sinks that send have told."""
+    names = [name.removeprefix("sent.") for name in standing.fields if name.startswith("sent.")]
+    counted = ("sent", "missed", "refused")
+    return {name: {count: standing.number(f"{count}.{name}", 0) for count in counted} for name in sorted(names)}
 
 
 def _at(standing: Standing, field: str) -> str | None:

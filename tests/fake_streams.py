@@ -44,6 +44,10 @@ class Stream:
     def keep(self, most: int) -> None:
         self.entries = {entry: self.entries[entry] for entry in sorted(self.entries)[-most:]}
 
+    def all_fields(self, entry: EntryId) -> dict[str, bytes]:
+        plain = {name: as_bytes(value) for name, value in self.fields[entry].items()}
+        return plain | {"body": self.entries[entry]}
+
     def behind(self, after: EntryId, count: int) -> list[EntryId]:
         return sorted(entry for entry in self.entries if entry > after)[:count]
 

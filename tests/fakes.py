@@ -8,7 +8,7 @@ from itertools import count
 from typing import Final
 
 from pipeline import keys
-from pipeline.broker import CHOSEN_BY_THE_BROKER, Bound, Delivery
+from pipeline.broker import CHOSEN_BY_THE_BROKER, Bound, Delivery, Entry
 from tests.fake_streams import EntryId, GroupState, Pending, Stream, Value, as_bytes, id_text, parse_id
 
 _POLL_S: Final = 0.02
@@ -127,6 +127,16 @@ class MemoryBroker:
             if int(fields.get("epoch", b"0")) <= epoch:
                 fields["epoch"] = b"%d" % epoch
                 self.waiting.pop(key, None)
+
+    def entries(self, stream: str, after: str, count: int) -> list[Entry]:
+        with self.changed:
+            kept = self.stream(stream)
+            found = kept.behind(parse_id(after), count)
+            return [Entry(id_text(entry), kept.all_fields(entry)) for entry in found]
+
+    def remove(self, stream: str, ids: Sequence[str]) -> int:
+        with self.changed:
+            return sum(self.stream(stream).entries.pop(parse_id(entry), None) is not None for entry in ids)
 
     def delete(self, gone: Sequence[str]) -> None:
         with self.changed:

@@ -152,7 +152,7 @@ def _derived(settings: RunSettings, card: ModelCard, base: RunSettings, detector
     snapshots = settings.tracker.snapshots if "events" in kinds else ()  # else nobody would write them
     flow = {
         "picture_size": (height - _BORDER, width - _BORDER),
-        "full_size": "video" in kinds or bool(snapshots),
+        "full_size": settings.annotator.draws or bool(snapshots),
     }
     flow |= base.flow.model_dump(include=base.flow.model_fields_set & flow.keys())
     engine = settings.detector.engine

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli import (
     benchmark,
+    dead_letters,
     export,
     info,
     predict,
@@ -96,6 +97,7 @@ app.command(epilog=benchmark.EXAMPLE)(benchmark.benchmark)
 app.command(epilog=selftest.EXAMPLE)(selftest.selftest)
 app.add_typer(sources.app, name="sources", help="List, add, remove and pause cameras while they are looked at.")
 app.add_typer(zones.app, name="zones", help="Place zones and lines.")
+app.add_typer(dead_letters.app, name="dead-letters", help="List, show, retry and remove what nobody could deal with.")
 app.add_typer(weights.app, name="weights", help="List, fetch and find original weights.")
 
 

@@ -25,6 +25,10 @@ def show(reports: Sequence[SourceReport], console: Console) -> None:
     for report in shown:
         told = "; ".join(filter(None, (report.error, ", ".join(report.files))))
         console.print(f"{report.source}: {told}", markup=False, soft_wrap=True)
+        for sink, counts in report.deliveries.items():
+            if undelivered := [f"{count} {what}" for what, count in counts.items() if what != "sent" and count]:
+                text = f"{report.source}: not all was sent to {sink}: {', '.join(undelivered)}"
+                console.print(text, markup=False, soft_wrap=True)
 
 
 def table(reports: Sequence[SourceReport]) -> Table:

@@ -161,11 +161,12 @@ def _run(options: "RunOptions", stop: "Event", how: dict[str, Any], *, as_json: 
 
     duration = how.pop("duration")
     terms = How(**how, duration_s=None if duration is None else seconds(duration))
-    outcome, manifest = run_all(resolve(options), terms, Display(Console(stderr=True)), stop)
+    settings = resolve(options)
+    outcome, manifest = run_all(settings, terms, Display(Console(stderr=True)), stop)
     if as_json:
         sys.stdout.write(json.dumps(manifest, ensure_ascii=False) + "\n")
     else:
-        show(outcome.reports, Console())
+        show(outcome.reports, Console(stderr=settings.annotator.speaks))
     if outcome.error:
         sys.stderr.write(f"detstream: {outcome.error}\n")
     return outcome.exit_code

@@ -19,6 +19,9 @@ _LONGEST_PAUSE_S: Final = 10.0
 _MOST_RESTARTS: Final = 12
 """In a row, without a single frame published between them."""
 
+_SPEAKER: Final = "annotator"
+"""The stage that may write to standard output, if it has a sink there."""
+
 LogLine = Mapping[str, Any]
 
 
@@ -47,7 +50,7 @@ class Child:
         self._process = spawn_owned(
             self._args,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=None if self.stage == _SPEAKER else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=self._environment,
         )

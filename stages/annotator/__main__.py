@@ -29,6 +29,7 @@ def _run(settings: AnnotatorRoot, stop: threading.Event) -> None:
     try:
         Annotator(broker, settings.name, opening.writer).run(stop)
     finally:
+        opening.close()
         store.close()
         broker.close()
 

@@ -4,6 +4,8 @@
 _run.json           what was asked for (written by the command)
 gate.tracks         the tracker's state after a frame that is durable, and the rate that it goes by
 gate.events.place   how far the files of events go
+gate.webhook.sent   how far a sink that sends has come
+run-id              what tells this run from others into the same place, for sinks that send
 gate.json           what became of the source, once it is finished
 gate.jsonl          the lines, where none are asked for as an output; removed at the end
 """

@@ -2,9 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import ClassVar, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
 import numpy as np
 import structlog
@@ -12,87 +11,20 @@ from numpy.typing import NDArray
 
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
-from pipeline.errors import FrameStoreError, MessageError, SinkError
+from pipeline.errors import FrameStoreError, MessageError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
+from stages.annotator.couriers.posting import CameraPosting
 from stages.annotator.deriving import Deriving
+from stages.annotator.live_output import LiveOutput, OpenSink
+from stages.annotator.screens.screen import Screen
 from stages.annotator.segments import boundary, stem
-from stages.annotator.sink import Concluding, Sink
-
-OpenSink: TypeAlias = Callable[[str], Sink]
-"""Opens a sink for the segment of this name."""
 
 _FLUSH_S: Final = 0.5
-_RETRY_S: Final = 30.0
 _TOLD_EVERY_S: Final = 60.0
 _SEGMENTS_TOLD: Final = 200
-
-
-class _Output:
-    """One kind of output; where it can't be written it is tried again, and what it misses meanwhile is counted."""
-
-    def __init__(self, kind: str, open_sink: OpenSink) -> None:
-        self.kind, self._open = kind, open_sink
-        self._sink: Sink | None = None
-        self._retry_s = 0.0
-        self.written = self.missed = 0
-
-    def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
-        """Write a frame, or count it as missed."""
-        if self._sink is None and time.monotonic() < self._retry_s:
-            self.missed += 1
-            return
-        try:
-            if self._sink is None:
-                self._sink = self._open(segment)
-            if self._sink.needs_pixels and image is None:
-                self.missed += found.skipped is None  # where nothing moved, no picture was ever stored
-                return
-            self._sink.write(found, image)
-            self.written += 1
-        except SinkError as error:
-            self._give_up(error)
-            self.missed += 1
-
-    def flush(self) -> None:
-        if self._sink is not None:
-            try:
-                self._sink.flush()
-            except SinkError as error:
-                self._give_up(error)
-
-    def finish(self, frames: int, end: EndOfSource | None) -> None:
-        """Give the segment its final form; `end`: of the camera, if it has come to one."""
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            try:
-                if end is not None and isinstance(sink, Concluding):
-                    sink.conclude(end)
-                sink.finish(frames, end.error if end else None)
-            except SinkError as failure:
-                self._tell(failure)
-
-    def close(self) -> None:
-        """Leave the segment readable."""
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            try:
-                sink.close()
-            except SinkError as failure:
-                self._tell(failure)
-
-    def _give_up(self, error: SinkError) -> None:
-        sink, self._sink = self._sink, None
-        self._retry_s = time.monotonic() + _RETRY_S
-        if sink is not None:
-            with suppress(SinkError):
-                sink.close()
-        self._tell(error)
-
-    def _tell(self, error: SinkError) -> None:
-        structlog.get_logger().error("output fails", kind=self.kind, error=str(error))
 
 
 class LiveWriter:
@@ -109,11 +41,18 @@ class LiveWriter:
         segment_s: float,
         after: int,
         deriving: Deriving | None = None,
+        postings: Sequence[CameraPosting] = (),
+        screens: Sequence[Screen] = (),
     ) -> None:
-        """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them."""
+        """`after`: the last frame that is in the segments of an earlier process; `deriving`: what is made of them.
+
+        `postings`: those of the sinks that send; `screens`: those that show it live.
+        """
         self._broker, self._store, self._source = broker, store, source
-        self._outputs = [_Output(kind, open_sink) for kind, open_sink in sinks.items()]
-        self._draws = "video" in sinks
+        outputs = [LiveOutput(kind, open_sink) for kind, open_sink in sinks.items()]
+        self._outputs: list[LiveOutput | CameraPosting | Screen] = [*screens, *outputs, *postings]  # others draw
+        self._postings = postings
+        self._draws = "video" in sinks or bool(screens)
         self._deriving = deriving
         self._ended: EndOfSource | None = None
         self._segment_s = segment_s
@@ -236,7 +175,8 @@ class LiveWriter:
     def _report(self) -> None:
         counts = {f"{name}.{output.kind}": getattr(output, name) for output in self._outputs for name in _COUNTED}
         places = {f"{field}.{keys.ANNOTATOR}": self._last for field in ("done", "durable")}
-        self._ledger.write({**places, **counts, "lost": self._lost})
+        sent = {name: count for posting in self._postings for name, count in posting.told().items()}
+        self._ledger.write({**places, **counts, **sent, "lost": self._lost})
 
 
 _COUNTED: Final = ("written", "missed")

@@ -16,11 +16,14 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.retention import Retention
 from pipeline.source_report import report_source
+from stages.annotator.couriers.dispatch import Dispatch
 from stages.annotator.deriving import Deriving
 from stages.annotator.finishing import Finishing
 from stages.annotator.journal import Journal
-from stages.annotator.live_writer import LiveWriter, OpenSink
+from stages.annotator.live_output import OpenSink
+from stages.annotator.live_writer import LiveWriter
 from stages.annotator.past import Past
+from stages.annotator.screens.screen import Screen
 from stages.annotator.segments import stems
 from stages.annotator.settings import AnnotatorSettings, WrittenSettings
 from stages.annotator.sink import Sink
@@ -52,8 +55,13 @@ class Opening:
     def __init__(
         self, broker: Broker, store: FrameStore, settings: AnnotatorSettings, retain: Callable[[str], Retention]
     ) -> None:
-        """`retain`: how much of a source stays for late readers."""
+        """Start what sends. `retain`: how much of a source stays for late readers.
+
+        Raises:
+            ConfigError: a sink that sends lacks a library, or a setting.
+        """
         self._broker, self._store, self._settings, self._retain = broker, store, settings, retain
+        self._dispatch = Dispatch(broker, settings.output, settings.sent)
 
     def writer(self, source: str) -> SourceWriter:
         """Return what writes a source's outputs.
@@ -66,6 +74,10 @@ class Opening:
         journal = Journal(self._settings.output, source)
         record = journal.record()
         return self._of_a_recording(source, journal) if record is None else self._recorded(source, record)
+
+    def close(self) -> None:
+        """Send what is still to be sent, as far as that goes quickly."""
+        self._dispatch.close()
 
     def _of_a_recording(self, source: str, journal: Journal) -> Writer:
         finishing, recording = Finishing(self._settings), self._recording(source)
@@ -84,12 +96,14 @@ class Opening:
             self._recorded(source, found)  # a broker may have lost its memory meanwhile
 
         past = Past(journal, finishing.lines(source))
+        for showing in self._settings.shown:
+            structlog.get_logger().info("shows cameras only: nothing of a recording", source=source, sink=showing.kind)
         fps = float(Ledger(self._broker, source).read().fields.get("fps", _USUAL_FPS)) or _USUAL_FPS
-        retain = self._retain(source).of_a_recording(fps)
+        retain, postings = self._retain(source).of_a_recording(fps), self._dispatch.for_recording(source)
         with ExitStack() as opened:  # a broker that dies now must not leave an output locked
             for sink in sinks.values():
                 opened.callback(sink.close)
-            writer = Writer(self._broker, self._store, source, sinks, retain, past, record)
+            writer = Writer(self._broker, self._store, source, sinks, retain, past, record, postings)
             opened.pop_all()
         return writer
 
@@ -111,7 +125,17 @@ class Opening:
 
         undone = [stem for stem in stems(finishing.lines_folder, source) if finishing.is_left(stem, source)]
         deriving = Deriving(derive, undone) if self._settings.derived else None
-        return LiveWriter(self._broker, self._store, source, openers, self._settings.segment_s, last, deriving)
+        return LiveWriter(
+            self._broker,
+            self._store,
+            source,
+            openers,
+            self._settings.segment_s,
+            last,
+            deriving,
+            self._dispatch.for_camera(source),
+            [Screen(showing, showing.target(folder, source)) for showing in self._settings.shown],
+        )
 
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:
         frames = int(record["frames"])

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Final
 
 import structlog
@@ -14,6 +14,7 @@ from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
 from pipeline.wire import decode
+from stages.annotator.couriers.posting import RecordingPosting
 from stages.annotator.past import Past
 from stages.annotator.pixels import Pixels
 from stages.annotator.sink import Concluding, Sink
@@ -39,10 +40,12 @@ class Writer:
         retain: int,
         past: Past | None = None,
         record: Callable[[], Iterator[None]] | None = None,
+        postings: Sequence[RecordingPosting] = (),
     ) -> None:
         """`past`: what is on disk of it, for a broker that has lost its memory; `retain`: frames for late readers.
 
         `record`: begun when all outputs have their final form, and gone on with in turn; then everybody is told.
+        `postings`: those of the sinks that send, which may be too slow for more.
         """
         self._broker, self._store, self._source, self._retain = broker, store, source, retain
         self._past, self._record = past, record
@@ -50,7 +53,8 @@ class Writer:
         self._recording: Iterator[None] | None = None
         self._times = Times() if past is None else past.times()
         self._kept_s, self._begun = 0.0, False
-        self._kinds, self._sinks = tuple(sinks), tuple(sinks.values())
+        self._kinds, self._postings = (*sinks, *(posting.kind for posting in postings)), postings
+        self._sinks: tuple[Sink, ...] = (*sinks.values(), *postings)
         self._ledger = Ledger(broker, source)
         self._pixels = Pixels(store, self._ledger)
         self._backlog: deque[Delivery] = deque()
@@ -81,7 +85,7 @@ class Writer:
         if self._recording is not None:
             self._go_on_recording(self._recording)
             return
-        while self._backlog and self._write(self._backlog[0]):
+        while self._backlog and not self._is_held_back and self._write(self._backlog[0]):
             self._backlog.popleft()
         if self._unreported and not self._backlog:
             self._report()  # with a window of a few frames, the decoder is waiting for it
@@ -126,6 +130,10 @@ class Writer:
         return any(sink.needs_pixels for sink in self._sinks)
 
     @property
+    def _is_held_back(self) -> bool:
+        return any(posting.full for posting in self._postings)
+
+    @property
     def _durable(self) -> int:
         return min(sink.durable for sink in self._sinks)
 
@@ -137,6 +145,9 @@ class Writer:
             structlog.get_logger().error("damaged entry", source=self._source, id=delivery.id, error=str(error))
             return True
         if isinstance(message, EndOfSource):
+            over = [posting.is_over(message) for posting in self._postings]  # each is to hear of it
+            if not all(over):
+                return False
             self._finish(message)
         elif isinstance(message, Detections):
             return self._write_frame(message, delivery.id)
@@ -181,7 +192,8 @@ class Writer:
         pts_s = self._times.of(done)
         at = "" if pts_s is None else repr(pts_s)
         places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable, "done_pts": at}
-        self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()})
+        sent = {name: count for posting in self._postings for name, count in posting.told().items()}
+        self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()} | sent)
         self._unreported = 0
 
     def _fps(self) -> float:

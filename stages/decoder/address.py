@@ -1,18 +1,18 @@
 """Where a camera is, and its secret, which is shown to nobody."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from pipeline.errors import ConfigError
+from pipeline.references import REFERENCE, expanded
 
 NETWORK: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "srt", "sim")
 LOCAL: Final = ("v4l2", "play", "images")
 _KNOWN: Final = ", ".join([*(f"{scheme}://" for scheme in NETWORK), *(f"{scheme}:" for scheme in LOCAL)])
-_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 _QUERY: Final = re.compile(r"\?(\w+=[^?*/]*)$")  # a `?` elsewhere belongs to a glob
 
 
@@ -52,7 +52,7 @@ def parse(text: str, variables: Mapping[str, str]) -> Address:
     Raises:
         ConfigError: unknown scheme, unset variable or unreadable file; the message holds no secret.
     """
-    url = expanded(text.strip(), variables)
+    url = expanded(text.strip(), variables, "a source's URL")
     scheme, colon, rest = url.partition(":")
     scheme = scheme.lower()
     if colon and scheme in NETWORK and rest.startswith("//") and len(rest) > len("//"):
@@ -83,7 +83,7 @@ def titled(url: str) -> str:
 
 def holds_secret(url: str) -> bool:
     """Return whether a URL, in which `${NAME}` is not yet put in, may hold a secret itself."""
-    scheme, _, rest = _REFERENCE.sub("", url.strip()).partition(":")
+    scheme, _, rest = REFERENCE.sub("", url.strip()).partition(":")
     if scheme.lower() not in NETWORK or scheme.lower() == "sim":
         return False
     user, at, _ = rest.rpartition("@")
@@ -98,32 +98,3 @@ def is_live(text: str) -> bool:
     if not colon:
         return False
     return scheme.lower() in LOCAL or (scheme.lower() in NETWORK and rest.startswith("//"))
-
-
-def expanded(text: str, variables: Mapping[str, str]) -> str:
-    """Return a URL with `${NAME}` from `variables` and `${file:/path}` from a file put in.
-
-    Raises:
-        ConfigError: unset variable or unreadable file.
-    """
-    return _REFERENCE.sub(_value_in(text, variables), text)
-
-
-def _value_in(text: str, variables: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
-        secret = _from_file(name.removeprefix("file:")) if name.startswith("file:") else variables.get(name)
-        if secret is None:
-            raise ConfigError(f"${{{name}}} in a source's URL is not set: export {name}=…, or write ${{file:/path}}")
-        # Inside a URL it is one part of it: `p@ss` must not end the password. A whole URL stays as it is.
-        return quote(secret, safe="") if "://" in text[: found.start()] else secret
-
-    return value
-
-
-def _from_file(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no text"
-        raise ConfigError(f"${{file:{path}}} in a source's URL can't be read ({reason}): check the path") from error

@@ -1,18 +1,24 @@
 """The decoder's settings."""
 
 from collections import Counter
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from pipeline.plugins import with_plug_ins
 from pipeline.settings import KernelSettings, Section
+from stages.decoder.recording import RecordingSettings
 from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
 from stages.decoder.sources.url import UrlSource
 from stages.decoder.watching import WatchSettings
 
 RecordingSource: TypeAlias = FileSource | UrlSource
-SourceSettings = Annotated[FileSource | UrlSource | CameraSource, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    _Sources: TypeAlias = RecordingSource | CameraSource
+else:
+    _Sources = with_plug_ins(RecordingSource | CameraSource, "detstream.sources", RecordingSettings, "build")
+SourceSettings = Annotated[_Sources, Field(discriminator="kind")]
 
 
 class NamedSource(Section):
@@ -51,7 +57,7 @@ class DecoderSettings(Section):
     @property
     def recordings(self) -> list[tuple[str, RecordingSource]]:
         """The sources that have an end."""
-        return [(named.name, named.source) for named in self.sources if isinstance(named.source, RecordingSource)]
+        return [(named.name, named.source) for named in self.sources if isinstance(named.source, RecordingSettings)]
 
     @property
     def cameras(self) -> dict[str, CameraSource]:

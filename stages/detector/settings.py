@@ -1,12 +1,13 @@
 """The detector's settings; the engines that there are."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import structlog
 from pydantic import BeforeValidator, Field
 
 from pipeline.errors import ConfigError, EngineError
+from pipeline.plugins import with_plug_ins
 from pipeline.settings import KernelSettings, Section
 from stages.detector.cuda import has_cuda
 from stages.detector.engine import Engine
@@ -75,10 +76,14 @@ def _of_exported(model: str, streams: int) -> OnnxRuntimeEngine | OpenVinoEngine
     return OnnxRuntimeEngine(streams=streams) if is_onnx(locate(model)) else OpenVinoEngine(streams=streams)
 
 
-EngineSettings = Annotated[
-    AutoEngine | OpenVinoEngine | TorchEngine | OnnxRuntimeEngine | TensorRtEngine | NullEngine | ProbeEngine,
-    Field(discriminator="kind"),
-]
+_BuiltIn: TypeAlias = (
+    AutoEngine | OpenVinoEngine | TorchEngine | OnnxRuntimeEngine | TensorRtEngine | NullEngine | ProbeEngine
+)
+if TYPE_CHECKING:
+    _Engines: TypeAlias = _BuiltIn
+else:
+    _Engines = with_plug_ins(_BuiltIn, "detstream.engines", Section, "build")
+EngineSettings = Annotated[_Engines, Field(discriminator="kind")]
 
 _PRECISIONS: Final = {"half": "float16", "int8": "8-bit integers"}
 

@@ -1,9 +1,12 @@
 """The tracker's settings; the kinds of trackers that there are."""
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from pipeline.plugins import kinds_of, with_plug_ins
 from pipeline.settings import KernelSettings, Section
 from pipeline.wire import Wire
 from stages.tracker.places import Lines, Zones, overlap
@@ -24,13 +27,16 @@ def _kind(given: Any) -> str:
     return str(kind)
 
 
-_Tracking = Annotated[
-    Annotated[ByteTrackSettings, Tag("bytetrack")]
-    | Annotated[SortSettings, Tag("sort")]
-    | Annotated[OcSortSettings, Tag("ocsort")]
-    | Annotated[CBIoUSettings, Tag("cbiou")],
-    Discriminator(_kind),
-]
+def _tagged() -> Any:
+    """Return the union of all kinds, those of plug-ins too, each with its tag."""
+    kinds = with_plug_ins(TrackingSettings, "detstream.trackers", Section, "build")
+    return reduce(or_, (Annotated[model, Tag(tag)] for model in get_args(kinds) for tag in kinds_of(model)))
+
+
+if TYPE_CHECKING:
+    _Tracking: TypeAlias = TrackingSettings
+else:
+    _Tracking = Annotated[_tagged(), Discriminator(_kind)]
 
 
 class TrackerSettings(Section):

@@ -204,6 +204,17 @@ def test_what_is_published_in_both_streams_is_in_each_of_them_once(any_broker: B
     assert [entry.id for entry in any_broker.read({"one": "0"}, 9, 0)] == ["5-1", "5-2", "6-0"]
 
 
+def test_entries_can_be_looked_at_with_their_fields_and_removed(any_broker: Broker) -> None:
+    with any_broker.transaction() as transaction:
+        for seq in range(1, 5):
+            transaction.publish("letters", f"{seq}-0", b"body %d" % seq, {"reason": "why", "n": seq})
+    first, second = any_broker.entries("letters", "0", 2)
+    assert (first.id, first.fields) == ("1-0", {"reason": b"why", "n": b"1", "body": b"body 1"})
+    assert [entry.id for entry in any_broker.entries("letters", second.id, 10)] == ["3-0", "4-0"]
+    assert any_broker.remove("letters", ["1-0", "3-0", "9-0"]) == 2 and any_broker.remove("letters", []) == 0
+    assert [entry.id for entry in any_broker.entries("letters", "0", 10)] == ["2-0", "4-0"]
+
+
 def test_a_transaction_trims_about_what_is_older_whoever_has_not_read_it(any_broker: Broker) -> None:
     any_broker.group(["s"], "g", "one")
     with any_broker.transaction() as transaction:

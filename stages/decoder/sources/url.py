@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, SecretStr, field_serializer
 
 from pipeline.errors import ConfigError
+from pipeline.references import expanded
 from pipeline.settings import variables
-from stages.decoder.address import expanded, shown
+from stages.decoder.address import shown
 from stages.decoder.recording import Recording, RecordingSettings
 from stages.decoder.remote import Remote, is_remote
 
 
 def _with_secrets(url: SecretStr) -> SecretStr:
     try:
-        text = expanded(url.get_secret_value().strip(), variables())
+        text = expanded(url.get_secret_value().strip(), variables(), "a source's URL")
     except ConfigError as error:
         raise ValueError(str(error)) from error
     if not is_remote(text):

@@ -198,7 +198,7 @@ def test_formats_are_chosen_by_name_and_keep_the_settings_that_they_have(video: 
 
 @pytest.mark.parametrize("formats", ["jsonl,mp5", "", " , "])
 def test_a_format_that_there_is_not_is_one_line_with_those_that_there_are(formats: str, video: str) -> None:
-    with pytest.raises(ConfigError, match="allowed: jsonl, mp4, events, parquet, coco, report"):
+    with pytest.raises(ConfigError, match="allowed: jsonl, mp4, events, clips, parquet, coco, report"):
         resolved(video, formats=formats)
 
 

@@ -29,7 +29,7 @@ FOREVER_S = 1e9
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     structlog.reset_defaults()  # a command that ran in this process may have left out the lesser log lines
     monkeypatch.setattr(module, "_FLUSH_S", -1.0)
-    monkeypatch.setattr(module, "_RETRY_S", 0.0)
+    monkeypatch.setattr("stages.annotator.live_output._RETRY_S", 0.0)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_an_output_that_fails_stops_no_other_is_told_of_and_tried_again(street: 
 
 
 def test_it_is_not_tried_at_every_frame(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RETRY_S", FOREVER_S)
+    monkeypatch.setattr("stages.annotator.live_output._RETRY_S", FOREVER_S)
     text, video = Shelf(), Shelf(needs_pixels=True, refuses="write")
     writer = street.writer({"text": text, "video": video})
     with capture_logs() as lines:
