@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import ConfigError, SinkError
+from pipeline.supervisor.manifest import MANIFEST
 
 STATE_FOLDER: Final = ".detstream"
 _STATE: Final = "_run.json"
@@ -72,6 +73,8 @@ class RunState:
         if self.unfinished and not force:
             self._go_on(asked, resume=resume)
             return
+        if resume and not force and (self._output / MANIFEST).exists():
+            raise ConfigError(f"{self._output} holds a finished run: nothing is left to do; --force starts over")
         self._clear(outputs, force=force)
         self._write(asked)
 

@@ -72,6 +72,14 @@ def test_it_is_gone_on_with_and_knows_what_is_done(tmp_path: Path) -> None:
     assert [record["source"] for record in state.records()] == ["gate"]
 
 
+def test_a_finished_run_has_nothing_left_to_go_on_with(tmp_path: Path) -> None:
+    begin(tmp_path).finish()
+    (tmp_path / "manifest.json").write_text("{}")
+    said = refused(tmp_path, resume=True)
+    assert said == f"{tmp_path} holds a finished run: nothing is left to do; --force starts over"
+    begin(tmp_path, resume=True, force=True)
+
+
 def test_a_record_that_was_cut_counts_as_none(tmp_path: Path) -> None:
     state = begin(tmp_path)
     done(tmp_path, "gate")
