@@ -126,7 +126,7 @@ def sqlite(folder: Path) -> Iterator[Trial]:
         other.execute("ROLLBACK")
 
     sink = SqlSink(url=f"sqlite:///{path}")
-    yield Trial(sink, "exactly once", "file locked for 10 s", lock, free, arrived)
+    yield Trial(sink, "exactly once", "file locked until the first try failed", lock, free, arrived)
     other.close()
 
 
