@@ -130,7 +130,12 @@ class Ledger:
 
     def request_rewind(self) -> None:
         """Ask the decoder to start again from the required consumers' durable positions."""
-        self._broker.increment(self._key, "rewinds")
+        with self._broker.transaction() as transaction:
+            self.request_rewind_in(transaction)
+
+    def request_rewind_in(self, transaction: Transaction) -> None:
+        """Ask together with the transaction's other commands."""
+        transaction.add(self._key, "rewinds", 1)
 
     def write(self, fields: Mapping[str, Value]) -> None:
         """Set fields."""

@@ -60,6 +60,11 @@ class RunState:
         self._output, self._folder = output, output / STATE_FOLDER
 
     @property
+    def path(self) -> Path:
+        """The file that says what was asked for."""
+        return self._folder / _STATE
+
+    @property
     def unfinished(self) -> bool:
         """Whether there is a run to go on with."""
         return (self._folder / _STATE).is_file()

@@ -95,6 +95,6 @@ def _manifest(path: Path) -> Mapping[str, Any]:
 def _asked(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the sources that an unfinished run was asked for."""
     with suppress(OSError, ValueError, KeyError):
-        state = json.loads((folder / ".detstream/run.json").read_text())
+        state = json.loads((RunState(folder).path).read_text())
         for name, fields in state["sources"].items():
             yield name, {"path": fields["path"], "status": "interrupted", "error": "not finished"}

@@ -7,6 +7,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from pipeline.broker import Transaction
 from pipeline.errors import FrameExpiredError, FramePendingError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
@@ -45,11 +46,14 @@ class Pixels:
                 self.ask_again(seq)
             raise FramePendingError(f"{self._source}: frame {seq} is to be decoded again") from None
 
-    def ask_again(self, first: int) -> None:
-        """Ask the decoder to begin again where outputs are durable."""
+    def ask_again(self, first: int, transaction: Transaction | None = None) -> None:
+        """Ask the decoder to begin again where outputs are durable; in a transaction, together with what is in it."""
         structlog.get_logger().info("rewind", source=self._source, first=first)
         self._rewound = self._epoch
-        self._ledger.request_rewind()
+        if transaction is None:
+            self._ledger.request_rewind()
+        else:
+            self._ledger.request_rewind_in(transaction)
 
     def _is_lost(self, seq: int) -> bool:
         """Return whether the source has ended before it came to this frame again: it was changed since the first time.

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 import structlog
 
 from pipeline import keys
-from pipeline.broker import Broker, Delivery
+from pipeline.broker import Broker, Delivery, Transaction
 from pipeline.errors import FramePendingError, MessageError
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
@@ -105,10 +105,10 @@ class Writer:
         if not standing.ready((keys.ANNOTATOR,)):
             self._tell_all()
             return
-        let_go = standing.done((keys.ANNOTATOR,))
-        self._report()
-        if self._draws and let_go > self._durable:
-            self._pixels.ask_again(self._durable + 1)
+        with self._broker.transaction() as transaction:  # who dies between the two would leave a hole
+            self._report_in(transaction)
+            if self._draws and standing.done((keys.ANNOTATOR,)) > self._durable:
+                self._pixels.ask_again(self._durable + 1, transaction)
 
     def _tell_all(self) -> None:
         """Tell a broker that knows nothing of the source what is on disk of it, and only then where the outputs are."""
@@ -188,12 +188,17 @@ class Writer:
             self._past.keep_tracks(self._broker.get_fields(keys.states(self._source)), self._durable, self._fps())
 
     def _report(self) -> None:
+        with self._broker.transaction() as transaction:
+            self._report_in(transaction)
+
+    def _report_in(self, transaction: Transaction) -> None:
         done = min(sink.done for sink in self._sinks)
         pts_s = self._times.of(done)
         at = "" if pts_s is None else repr(pts_s)
         places: dict[str, str | int | float | bytes] = {"done": done, "durable": self._durable, "done_pts": at}
         sent = {name: count for posting in self._postings for name, count in posting.told().items()}
-        self._ledger.write({f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()} | sent)
+        told = {f"{field}.{keys.ANNOTATOR}": value for field, value in places.items()}
+        self._ledger.write_in(transaction, told | sent)
         self._unreported = 0
 
     def _fps(self) -> float:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipeline import process
 from pipeline.connect import open_broker, retention
-from pipeline.ledger import Ledger
 from stages.tracker.channel import Channel
 from stages.tracker.live_channel import LiveChannel
 from stages.tracker.settings import TrackerRoot
@@ -21,9 +20,9 @@ def main(config: Path | None) -> int:
 def _run(settings: TrackerRoot, stop: threading.Event) -> None:
     broker = open_broker(settings, fenced=True)
 
-    def open_line(source: str) -> Line:
+    def open_line(source: str, live: bool) -> Line:
         retain = retention(settings, source)
-        if Ledger(broker, source).read().live:
+        if live:
             return LiveChannel(broker, source, settings.tracker, retain)
         return Channel(broker, source, settings.tracker, retain.frames)
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import structlog
 
@@ -43,10 +43,14 @@ class Line(Protocol):
         """Publish what can be published now, all of it or, if the transaction fails, nothing."""
 
 
+OpenLine: TypeAlias = Callable[[str, bool], Line]
+"""Returns the line of a source; True: it is a camera."""
+
+
 class Tracker:
     """One process at a time: what it has not published stays with the broker, so the next one goes on from there."""
 
-    def __init__(self, broker: Broker, name: str, open_line: Callable[[str], Line]) -> None:
+    def __init__(self, broker: Broker, name: str, open_line: OpenLine) -> None:
         self._broker, self._name, self._open_line = broker, name, open_line
         self._lines: dict[str, Line] = {}
         self._leading = False
@@ -115,13 +119,14 @@ class Tracker:
         except MessageError as error:
             self._bury(delivery, str(error))
             return None
-        line = self._line(_source(message))
+        line = self._line(_source(message), delivery.stream)
         line.accept(delivery, message)
         return line
 
-    def _line(self, source: str) -> Line:
+    def _line(self, source: str, stream: str) -> Line:
+        """Return a source's line. How a message came says what it is of: a broker that forgot all doesn't know yet."""
         if source not in self._lines:
-            self._lines[source] = self._open_line(source)
+            self._lines[source] = self._open_line(source, stream == keys.RAW_LIVE)
         return self._lines[source]
 
     def _bury(self, delivery: Delivery, reason: str) -> None:

@@ -249,7 +249,7 @@ def test_a_run_that_is_not_finished_says_how_to_go_on(spoilt: Path) -> None:
     state = spoilt / ".detstream"
     state.mkdir()
     asked = {source["source"]: {"path": source["path"]} for source in written["sources"]}
-    (state / "run.json").write_text(json.dumps({"sources": asked}))
+    (state / "_run.json").write_text(json.dumps({"sources": asked}))
     (state / "yard.json").write_text(json.dumps(source_in(written, "yard")))
     (spoilt / "manifest.json").unlink()
     ended = detstream("verify", spoilt)

@@ -89,7 +89,7 @@ def test_a_class_that_the_model_has_not(clip: Path, material: Material, tmp_path
         ("detectr: {}\n", r"detectr: no such key; allowed: .*detector"),
         ("detector: {confidence: 0.5}\n", r"detector.confidence: no such key; allowed: .*conf"),
         ("detector: {conf: 1.5}\n", r"detector.conf: 1.5: .*less than or equal to 1"),
-        ("annotator: {sinks: [{kind: vhs}]}\n", r"annotator.sinks.0.*'jsonl', 'video'"),
+        ("annotator: {sinks: [{kind: vhs}]}\n", r"annotator.sinks.0.*'jsonl', .*'video'"),
         ("- a\n- list\n", r"must be a mapping"),
         ("a: [\n", r"is no YAML"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import keys
@@ -52,6 +52,14 @@ def undisturbed(fails_at: int | None) -> tuple[bytes, list[dict[str, object]]]:
 lives = st.lists(st.tuples(st.integers(1, 70), st.booleans()), max_size=5)
 
 
+GAP: Final[dict[str, list[Death]]] = {
+    **{stage: [] for stage in STAGES},
+    "annotator": [(5, True), (9, False), (44, False)],
+}
+"""An annotator that died between telling where its outputs are and asking for the pixels that it had let go."""
+
+
+@example(GAP, 0, {"window": 1, "max_batch": 1, "in_flight": 1, "lag": 1}, None)
 @given(
     st.fixed_dictionaries(dict.fromkeys(STAGES, lives)),
     st.integers(0, 1 << 20),

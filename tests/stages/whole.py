@@ -144,7 +144,7 @@ class Whole:
         return Detector(broker, self.store, engine, finder(), "detector-1", Limits(3, timeout_s=60)).step
 
     def _tracker(self, broker: Broker) -> Callable[[], object]:
-        tracker = Tracker(broker, "tracker-1", lambda source: Channel(broker, source, TrackerSettings()))
+        tracker = Tracker(broker, "tracker-1", lambda source, live: Channel(broker, source, TrackerSettings()))
         return lambda: tracker.step(0)
 
     def _annotator(self, broker: Broker) -> Callable[[], object]:

@@ -167,7 +167,7 @@ class Works:
 
     def _track(self, process: Process) -> None:
         broker = fused(self.broker, process)
-        tracker = Tracker(broker, self._names[process], lambda name: Channel(broker, name, TrackerSettings()))
+        tracker = Tracker(broker, self._names[process], lambda name, live: Channel(broker, name, TrackerSettings()))
         while True:
             process.step_over()
             try:

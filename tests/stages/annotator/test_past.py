@@ -36,7 +36,7 @@ def past(tmp_path: Path, journal: Journal) -> Past:
 
 
 def tracker(broker: MemoryBroker) -> Tracker:
-    return Tracker(broker, "one", lambda source: Channel(broker, source, TrackerSettings(tracking=None)))
+    return Tracker(broker, "one", lambda source, live: Channel(broker, source, TrackerSettings(tracking=None)))
 
 
 def restored(past: Past, broker: MemoryBroker) -> Iterator[None]:

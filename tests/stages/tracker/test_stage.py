@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def send(broker: MemoryBroker, *messages: Message | bytes) -> None:
 
 def tracker(broker: Broker, name: str = "one", wanted: TrackerSettings | None = None) -> Tracker:
     wanted = wanted or TrackerSettings()
-    return Tracker(broker, name, lambda source: Channel(broker, source, wanted))
+    return Tracker(broker, name, lambda source, live: Channel(broker, source, wanted))
 
 
 def busy(broker: MemoryBroker) -> bool:
@@ -217,3 +218,20 @@ def test_one_in_reserve_goes_on_where_the_other_gave_up(monkeypatch: pytest.Monk
         second.result(DEADLINE_S)
     assert published(broker) == undisturbed()
     assert not busy(broker) and broker.leases == {}
+
+
+def test_how_a_message_came_says_whether_it_is_of_a_camera() -> None:
+    broker, opened = MemoryBroker(), []
+
+    def open_line(source: str, live: bool) -> Channel:
+        opened.append((source, live))
+        return Channel(broker, source, TrackerSettings())
+
+    frame = scene(SEED, 1)[0]
+    for source, stream in (("gate", keys.RAW), ("yard", keys.RAW_LIVE)):
+        with broker.transaction() as transaction:
+            message = replace(frame, frame=replace(frame.frame, source=source))
+            transaction.append(stream, encode(message))
+        Tracker(broker, "one", open_line).step(0)
+    assert ("gate", False) in opened and ("yard", True) in opened
+    assert ("yard", False) not in opened
