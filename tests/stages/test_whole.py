@@ -16,7 +16,7 @@ from tests.stages.annotator.disk_sink import Written
 from tests.stages.fuse import Fuse
 from tests.stages.synthetic import SyntheticVideo
 from tests.stages.tracker.scenes import published
-from tests.stages.whole import SOURCE, STAGES, Setup, Whole, hurried
+from tests.stages.whole import MOST_LIVES, SOURCE, STAGES, Setup, Whole, hurried
 
 FRAMES: Final = 30
 BROKEN: Final = frozenset({4, 17})
@@ -49,7 +49,7 @@ def undisturbed(fails_at: int | None) -> tuple[bytes, list[dict[str, object]]]:
     return text, [{**entry, "frame": None, "epoch": None, "inferred_ns": None} for entry in published(whole.broker)]
 
 
-lives = st.lists(st.tuples(st.integers(1, 70), st.booleans()), max_size=5)
+lives = st.lists(st.tuples(st.integers(1, 70), st.booleans()), max_size=MOST_LIVES)
 
 
 GAP: Final[dict[str, list[Death]]] = {

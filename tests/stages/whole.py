@@ -36,6 +36,8 @@ SOURCE: Final = "gate"
 STAGES: Final = ("decoder", "detector", "tracker", "annotator")
 FLOW: Final = FlowSettings(picture_size=(SIDE, SIDE))
 MOST_STEPS: Final = 5_000
+MOST_LIVES: Final = 5
+"""Of one stage; no frame is given up because so many detectors died with it."""
 AT_ONCE: Final = {
     "_IDLE_BLOCK_S": detector_stage,
     "_LONGEST_ROOM_POLL_S": decoder_epoch,
@@ -141,7 +143,7 @@ class Whole:
         engine = InstantEngine(
             self.setup.max_batch, self.setup.in_flight, poison=self.setup.poison, at_once=self.setup.in_flight == 1
         )
-        return Detector(broker, self.store, engine, finder(), "detector-1", Limits(3, timeout_s=60)).step
+        return Detector(broker, self.store, engine, finder(), "detector-1", Limits(MOST_LIVES + 1, timeout_s=60)).step
 
     def _tracker(self, broker: Broker) -> Callable[[], object]:
         tracker = Tracker(broker, "tracker-1", lambda source, live: Channel(broker, source, TrackerSettings()))
