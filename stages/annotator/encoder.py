@@ -9,6 +9,7 @@ from typing import Final
 
 import av
 import numpy as np
+from av.codec.context import ThreadType
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
@@ -119,7 +120,8 @@ def _set_up(stream: VideoStream, size: tuple[int, int], threads: int) -> None:
     codec.time_base = stream.time_base
     codec.max_b_frames = 0
     codec.gop_size = 250
-    codec.thread_count = threads
+    # PyAV's default, slices, works only while somebody waits for it; frames are encoded while the next one is drawn.
+    codec.thread_count, codec.thread_type = threads, ThreadType.FRAME
     # Untagged, players guess the matrix from the size.
     codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
     codec.color_range = 1  # limited
