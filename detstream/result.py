@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from detstream.boxes import Boxes
 from detstream.pictures import Picture
+from pipeline.client.items import as_supervision
 from pipeline.errors import SinkError, SourceError
-from pipeline.messages import Detections
+from pipeline.messages import Detections, Rows
 from stages.annotator.draw import draw
 from stages.annotator.lines import line_fields
 
@@ -126,12 +127,7 @@ class Result:
 
     def to_supervision(self) -> "sv.Detections":
         """Return the same as `supervision.Detections`, names as `data["class_name"]`."""
-        import supervision as sv
-
-        names = np.array(self.class_name, dtype=np.str_)
-        return sv.Detections(
-            self.xyxy, None, self.confidence, self.class_id.astype(np.int64), data={"class_name": names}
-        )
+        return as_supervision(self.detections)
 
     def summary(self) -> list[dict[str, Any]]:
         """Return a dictionary an object: `name`, `class`, `confidence`, and `box` with `x1`, `y1`, `x2`, `y2`."""
@@ -155,19 +151,9 @@ class Result:
     def __len__(self) -> int:
         return len(self.detections)
 
-    def __getitem__(self, index: int | slice | NDArray[np.bool_] | NDArray[np.intp]) -> "Result":
+    def __getitem__(self, index: Rows) -> "Result":
         """Return the result with these objects only."""
-        rows = np.atleast_1d(np.arange(len(self))[index])
-        found = self.detections
-        picked = replace(
-            found,
-            xyxy=found.xyxy[rows],
-            confidence=found.confidence[rows],
-            class_id=found.class_id[rows],
-            class_name=tuple(found.class_name[row] for row in rows),
-            tracker_id=found.tracker_id[rows],
-        )
-        return replace(self, detections=picked)
+        return replace(self, detections=self.detections[index])
 
     def __iter__(self) -> Iterator["Result"]:
         """Yield a result an object."""

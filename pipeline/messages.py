@@ -6,6 +6,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+Rows: TypeAlias = int | slice | NDArray[np.bool_] | NDArray[np.intp]
+"""Which objects of a frame: their numbers, or whether each is meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameMeta:
@@ -159,6 +162,12 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+    def __getitem__(self, index: Rows) -> "Detections":
+        """Return the frame with these objects only, as in `found[found.confidence > 0.8]`."""
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        arrays = {name: getattr(self, name)[rows] for name in ("xyxy", "confidence", "class_id", "tracker_id")}
+        return replace(self, **arrays, class_name=tuple(self.class_name[row] for row in rows))
 
     @classmethod
     def failed(cls, frame: FrameMeta, error: str) -> "Detections":

@@ -6,6 +6,7 @@ A package names a settings class in a group such as `detstream.sinks`; the entry
 from collections.abc import Collection
 from functools import reduce
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from operator import or_
 from typing import Any, ClassVar, Literal, get_args
 
@@ -39,12 +40,17 @@ def _loaded(entry: EntryPoint, group: str, base: type[BaseModel], method: str) -
         model = entry.load()
     except Exception as error:  # whatever somebody else's package may raise
         return _stand_in(entry, f"can't be imported: {type(error).__name__}: {error}")
-    if not (isinstance(model, type) and issubclass(model, base) and hasattr(model, method)):
+    if not (isinstance(model, type) and issubclass(model, base) and _has(model, method)):
         wanted = f"{base.__module__}.{base.__qualname__}"
         return _stand_in(entry, f"is of no use in {group}: {entry.value} is no {wanted} with a method {method}")
     if kinds_of(model) != (entry.name,):
         return _stand_in(entry, f'is of no use in {group}: {entry.value} needs kind: Literal["{entry.name}"]')
     return model
+
+
+def _has(model: type, method: str) -> bool:
+    """Return whether a class has a method of its own, not only the promise of one."""
+    return hasattr(model, method) and not isabstract(model)
 
 
 class _Broken(BaseModel):

@@ -125,6 +125,8 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
 
 
 def _decoder(options: RunOptions) -> dict[str, Any]:
+    if options.parallel not in (None, "auto") and not str(options.parallel).isdecimal():
+        raise ConfigError(f"--parallel {options.parallel}: write auto, or how many recordings are to be read at once")
     decoder: dict[str, Any] = {"parallel": options.parallel, "hash": options.hash or None}
     if options.sources:
         found = expand_all(options.sources, join=options.join)

@@ -35,7 +35,7 @@ from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.decoder.folder import videos_in
 from stages.decoder.settings import RecordingSource
 from stages.decoder.sources.file import FileSource
-from stages.decoder.watching import name_in
+from stages.decoder.watching import check, name_in
 from stages.detector.yolo_nas.card import read_card
 
 _SPARE_CAMERAS: Final = 4
@@ -99,8 +99,10 @@ def _begun(settings: RunSettings, how: How) -> RunState:
     """Make the output folder, and see that no output of an earlier run is lost unasked.
 
     Raises:
-        ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source.
+        ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source; a
+            watched folder is not there.
     """
+    check(settings.decoder.watch)
     output, recordings = settings.annotator.output, {**dict(settings.decoder.recordings), **_in_watched(settings)}
     wanted = [path for name in recordings for path in _files(settings, name)]
     sources = {path.resolve() for recording in recordings.values() for path in recording.files}

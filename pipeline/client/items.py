@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.messages import Detections, Event, SourceState
+from pipeline.messages import Detections, Event, Rows, SourceState
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -82,29 +82,13 @@ class FrameDetections:
     def __len__(self) -> int:
         return len(self.detections)
 
-    def __getitem__(self, index: int | slice | NDArray[np.bool_] | NDArray[np.intp]) -> "FrameDetections":
+    def __getitem__(self, index: Rows) -> "FrameDetections":
         """Return the frame with these objects only, as in `frame[frame.confidence > 0.8]`."""
-        rows = np.atleast_1d(np.arange(len(self))[index])
-        found = self.detections
-        picked = replace(
-            found,
-            xyxy=found.xyxy[rows],
-            confidence=found.confidence[rows],
-            class_id=found.class_id[rows],
-            class_name=tuple(found.class_name[row] for row in rows),
-            tracker_id=found.tracker_id[rows],
-        )
-        return replace(self, detections=picked)
+        return replace(self, detections=self.detections[index])
 
     def to_supervision(self) -> "sv.Detections":
         """Return the same as `supervision.Detections`, names as `data["class_name"]`; no tracks: `tracker_id` None."""
-        import supervision as sv
-
-        found = self.detections
-        tracks = found.tracker_id if len(found) and (found.tracker_id >= 0).any() else None
-        names = np.array(found.class_name, dtype=np.str_)
-        numbers = found.class_id.astype(np.int64)
-        return sv.Detections(found.xyxy, None, found.confidence, numbers, tracks, data={"class_name": names})
+        return as_supervision(self.detections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +148,16 @@ class SourceEnd:
 
 
 Item: TypeAlias = FrameDetections | FrameFailed | FrameSkipped | Gap | SourceEnd | SourceState | Event
+
+
+def as_supervision(found: Detections) -> "sv.Detections":
+    """Return objects as `supervision.Detections`, names as `data["class_name"]`; no tracks: `tracker_id` None."""
+    import supervision as sv
+
+    tracks = found.tracker_id if (found.tracker_id >= 0).any() else None
+    names = np.array(found.class_name, dtype=np.str_)
+    numbers = found.class_id.astype(np.int64)
+    return sv.Detections(found.xyxy, None, found.confidence, numbers, tracks, data={"class_name": names})
 
 
 def as_datetime(timestamp_s: float | None) -> datetime | None:

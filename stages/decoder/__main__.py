@@ -25,7 +25,7 @@ from stages.decoder.room import Room
 from stages.decoder.settings import DecoderRoot
 from stages.decoder.sources.file import FileSource
 from stages.decoder.stage import Decoder
-from stages.decoder.watching import Watch, WatchSettings
+from stages.decoder.watching import Watch, WatchSettings, check
 from stages.decoder.wishes import wishes
 
 
@@ -39,6 +39,7 @@ def _run(settings: DecoderRoot, stop: threading.Event) -> None:
     recordings = wanted.recordings
     most = wanted.max_sources if wanted.serves else 0
     parallel = None if wanted.parallel == "auto" else wanted.parallel
+    check(wanted.watch)
     watch = Watch(wanted.watch)
     readers = most_readers(parallel, len(recordings), watched=watch.on)
     lanes = lanes_each(None if wanted.lanes == "auto" else wanted.lanes, readers)

@@ -136,7 +136,8 @@ class Following:
         with closing(opener.build()) as video:
             sizes = PictureSizes.of(video.facts.width, video.facts.height, self._room.flow)
             lanes = 1 if source in self._uneven or not self._store.takes_any_order else self._room.lanes
-            window = self._room.window(sizes.slot_bytes, lanes)
+            facts = video.facts
+            window = self._room.window(sizes.slot_bytes, lanes, facts.frames or facts.about)
             slots = window + SPARE_SLOTS
             writer = self._store.create(source, epoch.number, slots, sizes.slot_bytes, any_order=lanes > 1)
             with closing(writer), epoch.fenced():

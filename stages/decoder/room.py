@@ -27,13 +27,17 @@ class Room:
     lanes: int = 1
     """Threads that read one recording."""
 
-    def window(self, slot_bytes: int, lanes: int = 1) -> int:
+    def window(self, slot_bytes: int, lanes: int = 1, frames: int | None = None) -> int:
         """Return how many frames a recording, read by so many lanes, may be ahead of its slowest consumer.
+
+        `frames`: about how many it has, if known; a short one needs no more room than that.
 
         Raises:
             ConfigError: `memory_mb` is too small for frames of this size.
         """
-        most = LARGEST_WINDOW if lanes == 1 else _WINDOW_A_LANE * lanes
+        most = LARGEST_WINDOW
+        if lanes > 1:
+            most = max(most, min(_WINDOW_A_LANE * lanes, frames or most))
         window = self.budget.window(slot_bytes, self.recordings + self.cameras, most)
         return min(window, self.flow.window or window)
 

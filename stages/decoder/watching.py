@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from pydantic import Field
 
-from pipeline.errors import SourceError
+from pipeline.errors import ConfigError, SourceError
 from stages.decoder.folder import videos_in
 from stages.decoder.opening import opened
 from stages.decoder.sampling import Sampling
@@ -26,6 +26,18 @@ class WatchSettings(Sampling):
     folders: tuple[Path, ...] = ()
     settle_s: float = Field(default=3.0, ge=0, le=3600)
     """A file that hasn't changed for so long, and can be opened, is complete."""
+
+
+def check(settings: WatchSettings) -> None:
+    """See that there is something to watch.
+
+    Raises:
+        ConfigError: a folder is not there, or is none.
+    """
+    for folder in settings.folders:
+        if not folder.is_dir():
+            what = "is a file, not a folder: name it as a source" if folder.exists() else "does not exist: make it"
+            raise ConfigError(f"the watched folder {folder} {what}, or correct the path")
 
 
 @dataclass(slots=True)
@@ -44,6 +56,8 @@ class Watch:
         self._seen: dict[Path, _Seen] = {}
         self._taken: dict[str, Path] = {}
         self._dealt_with: set[Path] = set()
+        self._gone: set[Path] = set()
+        """Folders that are not there at the moment, as somebody was told."""
 
     @property
     def on(self) -> bool:
@@ -56,10 +70,20 @@ class Watch:
             return
         self._looked_s = self._now()
         for folder in self._settings.folders:
+            self._tell(folder)
             for path in videos_in(folder):
                 if path not in self._dealt_with and self._is_complete(path):
                     self._dealt_with.add(path)
                     yield from self._named(folder, path)
+
+    def _tell(self, folder: Path) -> None:
+        """Say that a folder has gone, as with the disk it was on, and that it is back."""
+        if folder.is_dir() == (folder not in self._gone):
+            return
+        self._gone ^= {folder}
+        gone = folder in self._gone
+        log = structlog.get_logger().warning if gone else structlog.get_logger().info
+        log("the watched folder is gone" if gone else "the watched folder is back", folder=str(folder))
 
     def _is_complete(self, path: Path) -> bool:
         try:

@@ -6,15 +6,16 @@ import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from detstream import subscribe, subscribe_async
 from pipeline.embedded_broker import EmbeddedBroker
 from pipeline.redis_broker import RedisBroker
+from tests.e2e.command import wait_for
 from tests.pipeline.client.publishing import first, frame, publish, seqs
 
 
@@ -30,11 +31,11 @@ def broken(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     server, over = EmbeddedBroker(folder), threading.Event()
 
     def replaced() -> None:
-        time.sleep(0.3)  # until somebody waits
+        with Redis.from_url(server.url) as client:
+            wait_for(lambda: client.info("clients")["blocked_clients"], "somebody who waits")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         server.stop()
-        time.sleep(0.3)
         with EmbeddedBroker(folder) as another:
             _publish(another.url, 3)
             over.wait(30)  # a server dies with the thread that has started it

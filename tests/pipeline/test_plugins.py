@@ -56,6 +56,17 @@ class Mine(BaseModel):
 """
 
 
+PROMISED = """
+from abc import abstractmethod
+from typing import Literal
+from pydantic import BaseModel
+class Mine(BaseModel):
+    kind: Literal["b5"] = "b5"
+    @abstractmethod
+    def build(self): ...
+"""
+
+
 def test_without_plug_ins_there_is_what_is_built_in() -> None:
     assert isinstance(chosen({"kind": "one"}), One)
     with pytest.raises(ValidationError, match="expected tags: 'one', 'other'"):
@@ -80,6 +91,7 @@ def test_what_is_built_in_is_not_replaced(install: Callable[[str, str], None]) -
         ("b1", "import nothing_like_that", "'b1' of my-b1 can't be imported: ModuleNotFoundError"),
         ("b2", "Mine = 3", "my_b2:Mine is no pydantic.main.BaseModel with a method build"),
         ("b3", CODE.format(kind="b3", method="other"), "with a method build"),
+        ("b5", PROMISED, "with a method build"),
         ("b4", CODE.format(kind="else", method="build"), 'needs kind: Literal\\["b4"\\]'),
     ],
 )

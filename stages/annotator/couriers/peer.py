@@ -1,5 +1,6 @@
 """Who outputs are sent to, and the settings that all of them have."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, TypeAlias
@@ -49,13 +50,13 @@ class Sending(Section):
         """What it is called in counts, files and messages."""
         return self.name or self.kind
 
+    @abstractmethod
     def connector(self, folder: Path) -> Connect:
         """Return what opens a connection; `folder` is that of the outputs. Each sink has its own.
 
         Raises:
             ConfigError: a library is missing, or a setting is of no use.
         """
-        raise NotImplementedError
 
     def outputs(self, folder: Path, stem: str, source: str = "") -> tuple[Path, ...]:
         """Return no file: what is sent is elsewhere."""

@@ -1,5 +1,6 @@
 """Where a camera may be shown live, with its boxes; the settings that all ways have in common."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +35,10 @@ class Showing(Section):
         """Return no file that stays."""
         return ()
 
+    @abstractmethod
     def target(self, folder: Path, source: str) -> Target:
         """Return where a camera is shown; `folder` is that of the outputs. Each sink has its own.
 
         Raises:
             ConfigError: something that is named is not set.
         """
-        raise NotImplementedError

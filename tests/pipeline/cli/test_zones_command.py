@@ -105,5 +105,9 @@ def test_settings_without_sense_say_so_in_one_line(tracker: str, complaint: str,
 
 def test_two_sources_may_each_have_a_zone_of_the_same_name(clip: Path, tmp_path: Path) -> None:
     config = tmp_path / "doors.yaml"
-    config.write_text("tracker: {zones: [{name: door, sources: [a]}, {name: door, sources: [b*]}]}\n")
-    drawn(f"a={clip}", config, tmp_path / "a.png", 0.0)
+    place = "polygon: [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8]]"
+    zones = f"[{{name: door, sources: [a], {place}}}, {{name: door, sources: [b*], {place}}}]"
+    config.write_text(f"tracker: {{zones: {zones}}}\n")
+    bare = picture(drawn(f"c={clip}", config, tmp_path / "c.png", 0.0))
+    for name in ("a", "b2"):
+        assert (picture(drawn(f"{name}={clip}", config, tmp_path / f"{name}.png", 0.0)) != bare).any()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
-from pipeline.memory import MIB, SPARE_SLOTS, Budget
+from pipeline.memory import LARGEST_WINDOW, MIB, SPARE_SLOTS, Budget
 from pipeline.settings import FlowSettings
 from stages.decoder.room import Room
 
@@ -36,6 +36,14 @@ def test_no_camera_keeps_more_pictures_than_a_recording_may_at_most() -> None:
 def test_too_little_for_a_few_pictures_is_said_with_what_would_do() -> None:
     with pytest.raises(ConfigError, match=r"memory_mb 128 is too small for frames of this size: set it to \d+"):
         room(128, cameras=16).slots(HD, 25)
+
+
+def test_lanes_have_room_for_their_pieces_but_not_for_more_than_there_are_frames() -> None:
+    shared = room(100_000, recordings=1, cameras=0)
+    assert shared.window(1000) == LARGEST_WINDOW == shared.window(1000, 1, 9000)
+    assert shared.window(1000, 4, 9000) == 4 * 256
+    assert shared.window(1000, 4, 300) == 300
+    assert shared.window(1000, 4, 20) == LARGEST_WINDOW == shared.window(1000, 4)
 
 
 @given(st.integers(64, 5000), st.integers(0, 4), st.integers(0, 32), st.integers(1, 4 * HD), st.floats(0.1, 200))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from stages.decoder.watching import Watch, WatchSettings, name_in
+from pipeline.errors import ConfigError
+from stages.decoder.watching import Watch, WatchSettings, check, name_in
 from tests.stages.decoder.videos import make, steady
 
 
@@ -103,3 +104,23 @@ def test_a_folder_that_comes_later_is_watched_too(tmp_path: Path) -> None:
 
 def test_without_folders_nothing_is_watched() -> None:
     assert not Watch(WatchSettings()).on and not [*Watch(WatchSettings()).found()]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the watched folder .*/none does not exist: make it"):
+        check(WatchSettings(folders=(tmp_path, tmp_path / "none")))
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(ConfigError, match=r"clip\.mp4 is a file, not a folder: name it as a source"):
+        check(WatchSettings(folders=(tmp_path / "clip.mp4",)))
+    check(WatchSettings(folders=(tmp_path,)))
+
+
+def test_a_folder_that_goes_away_is_told_once_and_taken_up_when_it_is_back(room: Room) -> None:
+    with capture_logs() as logs:
+        room.after(2)
+        room.folder.rename(room.folder.parent / "away")
+        assert [room.after(2) for _ in range(3)] == [[], [], []]
+        (room.folder.parent / "away").rename(room.folder)
+        room.put("a.mp4")
+        assert [name for _ in range(4) for name in room.after(2)] == ["a"]
+    assert [log["event"] for log in logs] == ["the watched folder is gone", "the watched folder is back"]
