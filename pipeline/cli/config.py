@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pipeline.errors import ConfigError
 from pipeline.settings import KernelSettings, explain, load, merge, variables
 from stages.annotator.settings import AnnotatorSettings, chosen
-from stages.decoder.settings import DecoderSettings
+from stages.decoder.settings import MOST_READERS, DecoderSettings
 from stages.decoder.settings import NamedSource as NamedSettings
 from stages.decoder.sources.listing import NamedCamera, NamedSource, NamedUrl, expand_all
 from stages.decoder.sources.url import UrlSource
@@ -125,8 +125,9 @@ def _from_arguments(options: RunOptions, base: RunSettings) -> dict[str, Any]:
 
 
 def _decoder(options: RunOptions) -> dict[str, Any]:
-    if options.parallel not in (None, "auto") and not str(options.parallel).isdecimal():
-        raise ConfigError(f"--parallel {options.parallel}: write auto, or how many recordings are to be read at once")
+    if options.parallel not in (None, "auto", *map(str, range(1, MOST_READERS + 1))):
+        most = f"1 to {MOST_READERS}"
+        raise ConfigError(f"--parallel {options.parallel}: write auto, or how many recordings to read at once, {most}")
     decoder: dict[str, Any] = {"parallel": options.parallel, "hash": options.hash or None}
     if options.sources:
         found = expand_all(options.sources, join=options.join)

@@ -1,7 +1,7 @@
 """The decoder's settings."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
@@ -12,6 +12,9 @@ from stages.decoder.sources.camera import CameraSource
 from stages.decoder.sources.file import FileSource
 from stages.decoder.sources.url import UrlSource
 from stages.decoder.watching import WatchSettings
+
+MOST_READERS: Final = 64
+"""Recordings that one decoder reads at once, at most."""
 
 RecordingSource: TypeAlias = FileSource | UrlSource
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class DecoderSettings(Section):
     """What one decoder process reads."""
 
     sources: Annotated[tuple[NamedSource, ...], AfterValidator(_distinct)] = ()
-    parallel: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+    parallel: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_READERS)] = "auto"
     """Recordings read at once; `auto`: as many as keep the detectors busy."""
     lanes: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
     """Threads that read one recording, cut at its keyframes; `auto`: more than one where cores are left for that."""

@@ -208,3 +208,10 @@ def test_pictures_of_events_are_wanted_where_somebody_writes_them(video: str, co
     assert found.tracker.snapshots == ("crossed",) and found.flow.full_size
     without = resolved(video, config=config, formats="jsonl")
     assert without.tracker.snapshots == () and not without.flow.full_size
+
+
+@pytest.mark.parametrize("parallel", ["foo", "0", "65", "-1", "1.5", ""])
+def test_how_many_recordings_are_read_at_once_is_a_number_or_auto(video: str, parallel: str) -> None:
+    with pytest.raises(ConfigError, match="write auto, or how many recordings to read at once, 1 to 64"):
+        resolved(video, parallel=parallel)
+    assert resolved(video, parallel="3").decoder.parallel == 3
