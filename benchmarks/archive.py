@@ -105,11 +105,12 @@ def _measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
 def _ways(course: _Course, stack: ExitStack, runs: list[Timing]) -> Mapping[str, Way]:
     finder = Finder(course.engine.card, Postprocess(course.conf, _IOU))
 
-    def serial(engine: Engine, read: Read = decoded) -> Way:
-        return lambda: serial_fps(read(course.clip), course.folder / "bare.h264", engine, finder)
+    def serial(engine: Engine, read: Read = decoded, threads: int = 1) -> Way:
+        return lambda: serial_fps(read(course.clip), course.folder / "bare.mp4", engine, finder, threads)
 
     ways = {"pipeline": _pipeline(course, runs), "serial, same engine": serial(course.engine)}
     ways["serial, cv2.VideoCapture"] = serial(course.engine, captured)
+    ways["serial, x264 beside it"] = serial(course.engine, threads=0)
     if course.kind == "openvino":
         canvases = [finder.canvas(frame) for frame in islice(decoded(course.clip), _CANVASES)]
         ways["serial, all cores"] = serial(stack.enter_context(closing(OpenVinoEngine(hint="latency").build(_MODEL))))

@@ -1,20 +1,26 @@
-"""The same work without a pipeline: one process, one frame after the other."""
+"""The same work without a pipeline: one process, one frame after the other, by the usual libraries."""
 
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from fractions import Fraction
 from itertools import cycle, islice
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
+import supervision as sv
+from av.codec.context import ThreadType
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from pipeline.client.items import as_supervision
 from pipeline.frame import Frame
 from pipeline.messages import FrameMeta
-from stages.annotator.draw import draw
-from stages.annotator.encoder import Encoder, even_size
 from stages.annotator.fragments import TICKS_A_SECOND
 from stages.annotator.sinks.video import VideoSink
 from stages.decoder.sources.file import FileSource
@@ -26,26 +32,39 @@ _TRIALS = 20
 _SAMPLE = 3
 
 
-def serial_fps(frames_of: Iterator[Frame], target: Path, engine: Engine, finder: Finder) -> float:
-    """Return the frames/s of decode, letterbox, engine, NMS, draw and encode, each waiting for the one before."""
+def serial_fps(frames_of: Iterator[Frame], target: Path, engine: Engine, finder: Finder, threads: int = 1) -> float:
+    """Return the frames/s of decode, letterbox, engine, NMS, draw and encode, each waiting for the one before.
+
+    `threads`: of x264, which encodes while the loop goes on with the next frame if there are several.
+    """
     begun_s, frames = time.monotonic(), 0
-    encoder: Encoder | None = None
-    settings = VideoSink()
-    with target.open("wb") as file:
+    boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
+    with av.open(str(target), "w") as container:
+        stream: VideoStream | None = None
         for frame in frames_of:
             raw = engine.submit([finder.canvas(frame)]).result()[0]
-            picture = draw(frame.image, finder.find(frame, raw, time.time_ns()))
-            if encoder is None:
-                size = even_size(frame.meta.width, frame.meta.height)
-                options = {"preset": settings.preset, "crf": str(settings.crf)}
-                encoder = Encoder(*size, options, settings.threads)
-            ticks = round(frame.meta.pts_s * TICKS_A_SECOND)
-            for sample in encoder.encode(encoder.picture(picture), frames, ticks, failed=False):
-                file.write(sample.data)
+            found = finder.find(frame, raw, time.time_ns())
+            texts = [f"{name} {share:.0%}" for name, share in zip(found.class_name, found.confidence, strict=True)]
+            drawn = as_supervision(found)
+            picture = labels.annotate(boxes.annotate(frame.image, drawn), drawn, texts)
+            stream = stream or _film(container, frame, threads)
+            shown = VideoFrame.from_ndarray(picture, "bgr24")
+            shown.pts = round(frame.meta.pts_s * TICKS_A_SECOND)
+            container.mux(stream.encode(shown))
             frames += 1
-        for sample in encoder.drain() if encoder else ():
-            file.write(sample.data)
+        if stream is not None:
+            container.mux(stream.encode(None))
     return frames / (time.monotonic() - begun_s)
+
+
+def _film(container: OutputContainer, frame: Frame, threads: int) -> VideoStream:
+    settings = VideoSink()
+    stream = container.add_stream("libx264", rate=25, options={"preset": settings.preset, "crf": str(settings.crf)})
+    stream.width, stream.height, stream.pix_fmt = frame.meta.width, frame.meta.height, "yuv420p"
+    stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
+    stream.codec_context.max_b_frames = 0  # as in the pipeline
+    stream.codec_context.thread_count, stream.codec_context.thread_type = threads, ThreadType.FRAME
+    return stream
 
 
 def engine_fps(engine: Engine, canvases: Sequence[NDArray[np.uint8]], frames: int) -> float:

@@ -11,6 +11,7 @@ from detstream.result import Result
 from detstream.sources import is_image
 from pipeline.errors import ConfigError, SinkError
 from stages.annotator.sinks.video import VideoSink, VideoWriter
+from stages.decoder.picture import from_bgr
 
 _WRITABLE: Final = frozenset(".bmp .jpeg .jpg .png .webp .tif .tiff".split())
 
@@ -74,7 +75,7 @@ class Saver:
             if result.error is None:
                 result.save(self.target(result.path))
         elif result.picture.is_frame:
-            image = None if result.error else result.orig_img.copy()
+            image = None if result.error else from_bgr(result.orig_img)
             self._video(result.path).write(result.detections, image)
             self._frames += 1
 

@@ -1,14 +1,12 @@
 """Where pixels wait: written once by the decoder, read by whoever holds the frame's name."""
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.frame import Pictures
+from pipeline.frame import Pictures, Planar
 from pipeline.messages import FrameMeta
-
-Picture: TypeAlias = Literal["detect", "full"]
 
 
 class FrameWriter(Protocol):
@@ -43,11 +41,19 @@ class FrameStore(Protocol):
             FrameStoreError: there is no room; the text says how much is needed and how much is there.
         """
 
-    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
-        """Return a copy of a frame's picture, BGR (H, W, 3).
+    def detect(self, source: str, epoch: int, seq: int) -> NDArray[np.uint8]:
+        """Return a copy of what the detector is to look at, BGR uint8 (H, W, 3).
 
         Raises:
-            FrameExpiredError: overwritten (also while it was read), or the epoch is gone.
+            FrameExpiredError: overwritten (also while it was read), stored without it, or the epoch is gone.
+            FramePendingError: the epoch has not come to this frame yet.
+        """
+
+    def full(self, source: str, epoch: int, seq: int) -> Planar:
+        """Return a copy of the picture to draw on.
+
+        Raises:
+            FrameExpiredError: overwritten (also while it was read), stored without it, or the epoch is gone.
             FramePendingError: the epoch has not come to this frame yet.
         """
 

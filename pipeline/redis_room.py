@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 from redis import Redis
 
 from pipeline.errors import FrameStoreError
-from pipeline.frame_store import Picture
 from pipeline.keys import pixels
 
 _MB: Final = 1 << 20
@@ -69,7 +68,7 @@ class Room:
 
 
 def read_frame(
-    redis: Redis, source: str, epoch: int, seq: int, picture: Picture
+    redis: Redis, source: str, epoch: int, seq: int, picture: str
 ) -> tuple[bytes | None, int, dict[int, int]]:
     """Return the picture's bytes, whether the frame exists, and the newest seq of each epoch, all of one moment."""
     key = pixels(source, epoch, seq)

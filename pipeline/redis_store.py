@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from redis import Redis
 
 from pipeline.errors import BrokerError, FrameExpiredError, FramePendingError, FrameStoreError
-from pipeline.frame import Pictures
-from pipeline.frame_store import FrameWriter, Picture
+from pipeline.frame import Matrix, Pictures, Planar
+from pipeline.frame_store import FrameWriter
 from pipeline.messages import FrameMeta
 from pipeline.redis_connection import RedisConnection
 from pipeline.redis_room import Room, read_frame
@@ -22,12 +22,13 @@ T = TypeVar("T")
 Encode: TypeAlias = Callable[[NDArray[np.uint8]], bytes]
 Decode: TypeAlias = Callable[[bytes], NDArray[np.uint8]]
 
-_SHAPE: Final = struct.Struct("<II")
+_SHAPE: Final = struct.Struct("<III")
+_BGR: Final = 3
 
 
 def to_raw(image: NDArray[np.uint8]) -> bytes:
-    """Return height and width as little-endian 32-bit numbers, and the pixels."""
-    return _SHAPE.pack(*image.shape[:2]) + image.tobytes()
+    """Return rows, columns and channels as little-endian 32-bit numbers, and the pixels; of one channel, for (H, W)."""
+    return _SHAPE.pack(*image.shape[:2], _BGR if image.ndim == _BGR else 1) + image.tobytes()
 
 
 def from_raw(data: bytes) -> NDArray[np.uint8]:
@@ -36,10 +37,11 @@ def from_raw(data: bytes) -> NDArray[np.uint8]:
     Raises:
         FrameStoreError: they are no such bytes.
     """
-    height, width = _SHAPE.unpack_from(data) if len(data) >= _SHAPE.size else (0, 0)
-    if len(data) != _SHAPE.size + height * width * 3:
+    rows, columns, channels = _SHAPE.unpack_from(data) if len(data) >= _SHAPE.size else (0, 0, 0)
+    if len(data) != _SHAPE.size + rows * columns * channels:
         raise FrameStoreError("a picture in Redis is not stored raw: use the same codec everywhere")
-    return np.frombuffer(data, np.uint8, offset=_SHAPE.size).reshape(height, width, 3).copy()
+    shape = (rows, columns, channels) if channels == _BGR else (rows, columns)
+    return np.frombuffer(data, np.uint8, offset=_SHAPE.size).reshape(shape).copy()
 
 
 class RedisWriter:
@@ -58,11 +60,12 @@ class RedisWriter:
         Raises:
             FrameStoreError: the pictures are too large for a slot, Redis is full, or the writer was closed.
         """
-        images = {"detect": pictures.detect, "full": pictures.full}
-        present = {name: image for name, image in images.items() if image is not None}
-        self._check(meta.seq, sum(image.nbytes for image in present.values()))
-        # A field without a picture, as Redis has no empty hashes.
-        fields = {"seq": str(meta.seq).encode(), **{name: self._encode(image) for name, image in present.items()}}
+        self._check(meta.seq, pictures.nbytes)
+        fields = {"seq": str(meta.seq).encode()}  # without a picture, too, as Redis has no empty hashes
+        if pictures.detect is not None:
+            fields["detect"] = self._encode(pictures.detect)
+        if pictures.full is not None:
+            fields["full"] = bytes([pictures.full.matrix]) + self._encode(pictures.full.data)
         stored = [*self._stored, meta.seq]
         expired, kept = stored[: -self._room.slots], stored[-self._room.slots :]
         _call(self._connection, lambda redis: self._room.put(redis, meta.seq, fields, expired, kept[0]))
@@ -116,17 +119,30 @@ class RedisStore:
         self._writers[source, epoch] = writer
         return writer
 
-    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
-        """Return a copy of a frame's picture, BGR (H, W, 3).
+    def detect(self, source: str, epoch: int, seq: int) -> NDArray[np.uint8]:
+        """Return a copy of what the detector is to look at, BGR uint8 (H, W, 3).
 
         Raises:
-            FrameExpiredError: overwritten, stored without this picture, or the epoch is gone.
+            FrameExpiredError: overwritten, stored without it, or the epoch is gone.
             FramePendingError: the epoch has not come to this frame yet.
         """
+        return self._decode(self._read(source, epoch, seq, "detect"))
+
+    def full(self, source: str, epoch: int, seq: int) -> Planar:
+        """Return a copy of the picture to draw on.
+
+        Raises:
+            FrameExpiredError: overwritten, stored without it, or the epoch is gone.
+            FramePendingError: the epoch has not come to this frame yet.
+        """
+        data = self._read(source, epoch, seq, "full")
+        return Planar(self._decode(data[1:]), Matrix(data[0]))
+
+    def _read(self, source: str, epoch: int, seq: int, picture: str) -> bytes:
         data, exists, rooms = _call(self._connection, lambda redis: read_frame(redis, source, epoch, seq, picture))
         if data is not None:
             self._seen[source] = max(epoch, self._seen.get(source, -1))
-            return self._decode(data)
+            return data
         name = f"frame {seq} of {source} (epoch {epoch})"
         if exists:
             raise FrameExpiredError(f"{name} was stored without a picture '{picture}'")

@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FrameExpiredError, FramePendingError, FrameStoreError
-from pipeline.frame import Pictures
-from pipeline.frame_store import Picture
+from pipeline.frame import Matrix, Pictures, Planar
 
-_LAYOUT: Final = int.from_bytes(b"dsring01", "big")
+_LAYOUT: Final = int.from_bytes(b"dsring02", "big")
 """First word of every ring; the last two digits count the layouts."""
 _HEADER_WORDS: Final = 8
 _NEWEST: Final = 3
 _NUMBERED: Final = 4
 """Whether a frame's slot is that of its number, rather than the one that was written longest ago."""
 _SLOT_WORDS: Final = 8
-"""Generation, seq, then height and width of each picture: a cache line each."""
+"""Generation, seq, rows and columns of each picture, the matrix of the full one: a cache line each."""
 _OWNER: Final = slice(64, 256)
 _TABLE: Final = 256
 _WORD: Final = 8
@@ -117,17 +116,18 @@ class RingFile:
         Raises:
             FrameStoreError: they are too large together.
         """
-        images = (pictures.detect, pictures.full)
+        images = (pictures.detect, None if pictures.full is None else pictures.full.data)
         sizes = [(0, 0) if image is None else image.shape[:2] for image in images]
-        self._check_size(seq, sum(0 if image is None else image.nbytes for image in images))
+        matrix = 0 if pictures.full is None else pictures.full.matrix
+        self._check_size(seq, pictures.nbytes)
         place = (seq if self._numbered else self._writes) % self._slots
         self._writes += 1
         slot = self._table[place]
         busy = int(slot[0]) | 1
         slot[0] = busy
         self._fence()
-        slot[1:6] = (seq, *sizes[0], *sizes[1])
-        for image, area in zip(images, self._areas(place, sizes), strict=True):
+        slot[1:7] = (seq, *sizes[0], *sizes[1], matrix)
+        for image, area in zip(images, self._areas(place, *sizes), strict=True):
             if image is not None:
                 area[...] = image
         self._fence()
@@ -136,13 +136,27 @@ class RingFile:
         with self._newer:
             self._header[_NEWEST] = max(seq, int(self._header[_NEWEST])) if self._numbered else seq
 
-    def read(self, seq: int, picture: Picture) -> NDArray[np.uint8]:
-        """Return a copy of a frame's picture.
+    def detect(self, seq: int) -> NDArray[np.uint8]:
+        """Return a copy of a frame's picture for the detector.
 
         Raises:
-            FrameExpiredError: overwritten, or stored without this picture.
+            FrameExpiredError: overwritten, or stored without it.
             FramePendingError: not written yet.
         """
+        return self._read(seq, 0)[0]
+
+    def full(self, seq: int) -> Planar:
+        """Return a copy of a frame's picture to draw on.
+
+        Raises:
+            FrameExpiredError: overwritten, or stored without it.
+            FramePendingError: not written yet.
+        """
+        data, matrix = self._read(seq, 1)
+        return Planar(data, Matrix(matrix))
+
+    def _read(self, seq: int, which: int) -> tuple[NDArray[np.uint8], int]:
+        """Return a copy of one of a frame's pictures, and the matrix of the full one."""
         newest = int(self._header[_NEWEST])
         self._fence()
         places = np.flatnonzero(self._table[:, 1] == seq)  # of a camera, only some frames are stored
@@ -151,29 +165,25 @@ class RingFile:
         slot = self._table[places[0]]
         generation = int(slot[0])
         self._fence()
-        found, *numbers = slot[1:6].tolist()
+        found, *numbers, matrix = slot[1:7].tolist()
         self._fence()
         if found != seq or generation % 2 or slot[0] != generation:
             raise self._absence(seq, newest)
-        sizes = [(numbers[0], numbers[1]), (numbers[2], numbers[3])]
-        area = self._areas(int(places[0]), sizes)[picture == "full"]
+        area = self._areas(int(places[0]), (numbers[0], numbers[1]), (numbers[2], numbers[3]))[which]
         if not area.size:
-            raise FrameExpiredError(f"frame {seq} of {self._name} was stored without a picture '{picture}'")
+            raise FrameExpiredError(f"frame {seq} of {self._name} was stored without this picture")
         image = area.copy()
         self._fence()
         if slot[0] != generation:
             raise self._absence(seq, seq)
-        return image
+        return image, matrix
 
-    def _areas(self, place: int, sizes: list[tuple[int, int]]) -> list[NDArray[np.uint8]]:
+    def _areas(self, place: int, detect: tuple[int, int], full: tuple[int, int]) -> tuple[NDArray[np.uint8], ...]:
         """Return where the pictures in a slot lie, one behind the other, as arrays of their shape."""
         start = self._pixels + place * _pages(self._slot_bytes)
-        areas = []
-        for height, width in sizes:
-            stop = start + height * width * 3
-            areas.append(self._bytes[start:stop].reshape(height, width, 3))
-            start = stop
-        return areas
+        middle = start + detect[0] * detect[1] * 3
+        stop = middle + full[0] * full[1]
+        return self._bytes[start:middle].reshape(*detect, 3), self._bytes[middle:stop].reshape(full)
 
     def _check_size(self, seq: int, size: int) -> None:
         if size > self._slot_bytes:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FrameExpiredError, FramePendingError, FrameStoreError
-from pipeline.frame import Pictures
-from pipeline.frame_store import FrameWriter, Picture
+from pipeline.frame import Pictures, Planar
+from pipeline.frame_store import FrameWriter
 from pipeline.messages import FrameMeta
 from pipeline.ring_file import RingFile, required_bytes
 from pipeline.ring_folder import RING, UNFINISHED, locked, remove_ownerless
@@ -87,17 +87,23 @@ class RingStore:
         self._writers[source, epoch] = writer
         return writer
 
-    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
-        """Return a copy of a frame's picture, BGR (H, W, 3).
+    def detect(self, source: str, epoch: int, seq: int) -> NDArray[np.uint8]:
+        """Return a copy of what the detector is to look at, BGR uint8 (H, W, 3).
 
         Raises:
-            FrameExpiredError: overwritten (also while it was read), or the epoch is gone.
+            FrameExpiredError: overwritten (also while it was read), stored without it, or the epoch is gone.
             FramePendingError: the epoch has not come to this frame yet.
         """
-        self._forget_removed()
-        path = self._path(source, epoch)
-        opened = self._rings.get(path) or self._open(path, source, epoch)
-        return opened[0].read(seq, picture)
+        return self._ring(source, epoch).detect(seq)
+
+    def full(self, source: str, epoch: int, seq: int) -> Planar:
+        """Return a copy of the picture to draw on.
+
+        Raises:
+            FrameExpiredError: overwritten (also while it was read), stored without it, or the epoch is gone.
+            FramePendingError: the epoch has not come to this frame yet.
+        """
+        return self._ring(source, epoch).full(seq)
 
     def sweep(self) -> list[str]:
         """Remove the rings whose owner died, and return whose they were, one text a ring.
@@ -133,6 +139,12 @@ class RingStore:
             os.close(file)
             raise
         return RingWriter(path, file, ring)
+
+    def _ring(self, source: str, epoch: int) -> RingFile:
+        self._forget_removed()
+        path = self._path(source, epoch)
+        opened = self._rings.get(path) or self._open(path, source, epoch)
+        return opened[0]
 
     def _open(self, path: Path, source: str, epoch: int) -> tuple[RingFile, int]:
         try:

@@ -1,17 +1,19 @@
 """A frame store for tests of stages."""
 
 import threading
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FrameExpiredError, FramePendingError, FrameStoreError
-from pipeline.frame import Pictures
-from pipeline.frame_store import Picture
+from pipeline.frame import Pictures, Planar
 from pipeline.messages import FrameMeta
 
+T = TypeVar("T", NDArray[np.uint8], Planar)
 
-def copied(image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+
+def copied(image: T | None) -> T | None:
     return None if image is None else image.copy()
 
 
@@ -26,8 +28,7 @@ class MemoryWriter:
         self._slot_bytes = slot_bytes
 
     def put(self, meta: FrameMeta, pictures: Pictures) -> None:
-        images = [image for image in (pictures.detect, pictures.full) if image is not None]
-        if self.closed or sum(image.nbytes for image in images) > self._slot_bytes:
+        if self.closed or pictures.nbytes > self._slot_bytes:
             raise FrameStoreError(f"{self._title} is closed, or frame {meta.seq} is too large for a slot")
         self.frames[meta.seq] = Pictures(copied(pictures.detect), copied(pictures.full))
         self.newest = meta.seq
@@ -61,18 +62,26 @@ class MemoryStore:
             epochs[epoch] = MemoryWriter(f"{source} (epoch {epoch})", slots, slot_bytes, any_order=any_order)
             return epochs[epoch]
 
-    def get(self, source: str, epoch: int, seq: int, picture: Picture) -> NDArray[np.uint8]:
+    def detect(self, source: str, epoch: int, seq: int) -> NDArray[np.uint8]:
+        pictures, name = self._stored(source, epoch, seq)
+        if pictures is None or pictures.detect is None:
+            raise FrameExpiredError(f"{name} is gone, or has nothing to look at")
+        return pictures.detect.copy()
+
+    def full(self, source: str, epoch: int, seq: int) -> Planar:
+        pictures, name = self._stored(source, epoch, seq)
+        if pictures is None or pictures.full is None:
+            raise FrameExpiredError(f"{name} is gone, or has no picture to draw on")
+        return pictures.full.copy()
+
+    def _stored(self, source: str, epoch: int, seq: int) -> tuple[Pictures | None, str]:
         epochs = self.writers.get(source, {})
         writer, name = epochs.get(epoch), f"frame {seq} of {source} (epoch {epoch})"
         if writer is None and epoch > max(epochs, default=-1):
             raise FramePendingError(f"{name}: the epoch is not there yet")
         if writer is not None and not writer.closed and writer.is_to_come(seq):
             raise FramePendingError(f"{name} is not there yet")
-        pictures = None if writer is None else writer.frames.get(seq)
-        image = copied(getattr(pictures, picture, None))
-        if image is None:
-            raise FrameExpiredError(f"{name} is gone, or has no picture '{picture}'")
-        return image
+        return (None if writer is None else writer.frames.get(seq)), name
 
     def sweep(self) -> list[str]:
         return []

@@ -12,6 +12,7 @@ from pipeline.cli.config import RunSettings
 from pipeline.errors import ConfigError, SinkError, SourceError
 from pipeline.messages import ZoneCount
 from pipeline.settings import load, variables
+from stages.annotator.canvas import Canvas
 from stages.annotator.draw_zones import draw_zones
 from stages.annotator.grid import draw_grid, write_png
 from stages.decoder.address import parse
@@ -36,7 +37,7 @@ def drawn(source: str, config: Path | None, output: Path | None, at_s: float) ->
     settings = load(RunSettings, config)
     name, where = _source(source, settings)
     image = _shot(where) if isinstance(where, CameraSource) else _picture(where, at_s)
-    draw_zones(image, tuple(_places(name, settings.tracker, image)), image.shape[1::-1], counted=False)
+    draw_zones(Canvas(image), tuple(_places(name, settings.tracker, image)), image.shape[1::-1], counted=False)
     draw_grid(image)
     path = output or Path(f"{name}.zones.png")
     try:

@@ -6,83 +6,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.messages import ZoneCount
+from stages.annotator.canvas import Canvas, Lettering
+from stages.annotator.palette import Bgr, colour_of
 
-_GLYPH_WIDTH: Final = 16
-"""Of OpenCV's font at scale 1, in pixels, roughly."""
-_GLYPH_HEIGHT: Final = 30
 _OPACITY: Final = 0.18
 """Of a zone's area."""
 
 
 def draw_zones(
-    image: NDArray[np.uint8], zones: tuple[ZoneCount, ...], original: tuple[int, int], *, counted: bool = True
+    canvas: Canvas, zones: tuple[ZoneCount, ...], original: tuple[int, int], *, counted: bool = True
 ) -> None:
-    """Draw each zone and line, in place, with what is counted there if `counted`.
+    """Draw each zone and line, with what is counted there if `counted`.
 
-    `image` is BGR uint8 (H, W, 3); `original`: width and height of the whole frame that it shows.
+    `original`: width and height of the whole frame that the canvas shows.
     """
-    import supervision as sv
-
-    height, width = image.shape[:2]
-    scale = np.array([width / original[0], height / original[1]])
-    palette = sv.ColorPalette.DEFAULT
+    scale = np.array([canvas.width / original[0], canvas.height / original[1]])
     everywhere = 0
     for number, zone in enumerate(zones):
-        colour, text = palette.by_idx(number), _text_of(zone) if counted else zone.zone
+        colour, text = colour_of(number), _text_of(zone) if counted else zone.zone
         if not zone.points:
             everywhere += 1
-            _label(image, text, np.array([0, height * everywhere / 16]), colour)
+            _label(canvas, text, np.array([0, canvas.height * everywhere / 16]), colour)
             continue
         points = np.rint(np.array(zone.points) * scale).astype(np.int32)
-        _outline(image, points, colour, closed=zone.inside is not None)
-        _label(image, text, _beside(points, closed=zone.inside is not None), colour)
+        _outline(canvas, points, colour, closed=zone.inside is not None)
+        _label(canvas, text, _beside(points, closed=zone.inside is not None), colour)
 
 
-def _outline(image: NDArray[np.uint8], points: NDArray[np.int32], colour: Any, *, closed: bool) -> None:
-    import cv2
-
-    thickness = max(1, round(image.shape[0] / 300))
+def _outline(canvas: Canvas, points: NDArray[np.int32], colour: Bgr, *, closed: bool) -> None:
     if closed:
-        left, top = np.maximum(points.min(axis=0), 0)
-        right, bottom = points.max(axis=0) + 1
-        part = image[top:bottom, left:right]  # not all of the picture: blending is what costs
-        if part.size:
-            filled = cv2.fillPoly(part.copy(), [points - [left, top]], colour.as_bgr())
-            cv2.addWeighted(filled, _OPACITY, part, 1 - _OPACITY, 0, dst=part)
-    cv2.polylines(image, [points], closed, colour.as_bgr(), thickness, cv2.LINE_AA)
+        canvas.tint(points, colour, _OPACITY)
+    canvas.polyline(points, colour, _thickness(canvas), closed=closed)
     if not closed:
-        _arrow(image, points, colour)
+        _arrow(canvas, points, colour)
 
 
-def _arrow(image: NDArray[np.uint8], points: NDArray[np.int32], colour: Any) -> None:
+def _arrow(canvas: Canvas, points: NDArray[np.int32], colour: Bgr) -> None:
     """Show which way is in: to the right of the line, seen along it."""
-    import cv2
-
     first, second = points[:2].astype(np.float64)
     across = np.array([-(second - first)[1], (second - first)[0]]) / max(np.hypot(*(second - first)), 1e-9)
     middle = (first + second) / 2
-    tip = middle + across * image.shape[0] / 16
-    start, end = (tuple(int(x) for x in np.rint(point)) for point in (middle, tip))
-    cv2.arrowedLine(image, start, end, colour.as_bgr(), max(1, round(image.shape[0] / 300)), cv2.LINE_AA, tipLength=0.4)
+    start, end = (np.rint(point).astype(np.int32) for point in (middle, middle + across * canvas.height / 16))
+    canvas.arrow(start, end, colour, _thickness(canvas))
 
 
 def _beside(points: NDArray[np.int32], *, closed: bool) -> NDArray[np.float64]:
-    """Return where the label goes: at a zone's upper edge, at a line's first quarter."""
+    """Return where the middle of the label goes: at a zone's upper edge, at a line's first quarter."""
     if closed:
         return np.array([points[:, 0].mean(), points[:, 1].min()])
     return np.asarray(points[0] * 0.75 + points[1] * 0.25, np.float64)
 
 
-def _label(image: NDArray[np.uint8], text: str, at: NDArray[Any], colour: Any) -> None:
-    import supervision as sv
+def _label(canvas: Canvas, text: str, middle: NDArray[Any], colour: Bgr) -> None:
+    lettering = Lettering(max(0.35, canvas.height / 1000), max(1, round(canvas.height / 500)), 4)
+    width, height = lettering.size(text)
+    canvas.text(text, round(middle[0] - width / 2), round(middle[1] - height / 2), lettering, colour)
 
-    height, width = image.shape[:2]
-    font = max(0.35, height / 1000)
-    half = len(text) * font * _GLYPH_WIDTH / 2 + 4
-    x = min(max(at[0], half), max(width - half, half))
-    y = min(max(at[1], font * _GLYPH_HEIGHT), height - font * _GLYPH_HEIGHT)
-    thickness = max(1, round(height / 500))
-    sv.draw_text(image, text, sv.Point(x, y), sv.Color.BLACK, font, thickness, 4, background_color=colour)
+
+def _thickness(canvas: Canvas) -> int:
+    return max(1, round(canvas.height / 300))
 
 
 def _text_of(zone: ZoneCount) -> str:

@@ -8,34 +8,33 @@ from fractions import Fraction
 from typing import Final
 
 import av
-import numpy as np
 from av.codec.context import ThreadType
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from pipeline.errors import SinkError
+from pipeline.frame import Matrix, Planar
+from stages.annotator.film import as_frame, black, fitted, tag
 from stages.annotator.fragments import TICKS_A_SECOND, Sample
 
 _KEY_EVERY: Final = 2 * TICKS_A_SECOND
 _NOMINAL_FPS: Final = 25
 """Only x264's level and rate estimate look at it; the time of a frame is its own."""
-_BT709: Final = 1
 _LONGEST_DURATION: Final = 2**31 - 1
 
 
 class Encoder:
     """x264 without B-frames, so that packets come in the order of pictures and pts equals dts."""
 
-    def __init__(self, width: int, height: int, options: dict[str, str], threads: int) -> None:
-        """Width and height must be even.
+    def __init__(self, size: tuple[int, int], matrix: Matrix, options: dict[str, str], threads: int) -> None:
+        """`size`: width and height, which must be even; `threads`: that encode frames at the same time.
 
         Raises:
             SinkError: x264 refuses.
         """
-        self.size = (width, height)
+        self.size, self._matrix = size, matrix
         self._reformatter = VideoReformatter()
         self._next_key = 0
         self._inside: deque[tuple[int, int, bool]] = deque()
@@ -45,35 +44,20 @@ class Encoder:
         try:
             self._container = av.open(head, "w", format="mp4", options=movflags)
             self._stream = self._container.add_stream("libx264", rate=_NOMINAL_FPS, options=options)
-            _set_up(self._stream, self.size, threads)
+            _set_up(self._stream, size, matrix, threads)
             self._container.start_encoding()
         except (FFmpegError, ValueError) as error:
-            raise SinkError(f"no H.264 encoder for {width}x{height} {options}: {error}") from error
+            raise SinkError(f"no H.264 encoder for {size[0]}x{size[1]} {options}: {error}") from error
         self.init = head.getvalue()
         """ftyp and moov of an MP4 with such a stream."""
 
-    def picture(self, image: NDArray[np.uint8]) -> VideoFrame:
-        """Return BGR uint8 (H, W, 3) as the encoder wants it; one of an odd size loses a line."""
-        width, height = self.size
-        cropped = (
-            image[:height, :width] if image.shape[0] - height in (0, 1) and image.shape[1] - width in (0, 1) else image
-        )
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(cropped), "bgr24")
-        return self._reformatter.reformat(
-            frame,
-            width,
-            height,
-            "yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range="MPEG",
-            interpolation=Interpolation.BILINEAR,
-            threads=1,
-        )
+    def picture(self, image: Planar) -> VideoFrame:
+        """Return a picture as the encoder wants it; of one of another size or matrix, what comes nearest."""
+        return fitted(self._reformatter, as_frame(image), self.size, self._matrix)
 
     def black(self) -> VideoFrame:
         """Return a picture to stand in for the first one."""
-        width, height = self.size
-        return self.picture(np.zeros((height, width, 3), np.uint8))
+        return as_frame(black(*self.size, self._matrix))
 
     def encode(self, picture: VideoFrame, seq: int, ticks: int, failed: bool) -> Iterator[Sample]:
         """Yield the samples that are ready; x264 looks about ten pictures ahead."""
@@ -112,7 +96,7 @@ def even_size(width: int, height: int) -> tuple[int, int]:
     return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
-def _set_up(stream: VideoStream, size: tuple[int, int], threads: int) -> None:
+def _set_up(stream: VideoStream, size: tuple[int, int], matrix: Matrix, threads: int) -> None:
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     stream.time_base = Fraction(1, TICKS_A_SECOND)
@@ -122,6 +106,4 @@ def _set_up(stream: VideoStream, size: tuple[int, int], threads: int) -> None:
     codec.gop_size = 250
     # PyAV's default, slices, works only while somebody waits for it; frames are encoded while the next one is drawn.
     codec.thread_count, codec.thread_type = threads, ThreadType.FRAME
-    # Untagged, players guess the matrix from the size.
-    codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
-    codec.color_range = 1  # limited
+    tag(codec, matrix)

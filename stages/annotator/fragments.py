@@ -22,7 +22,7 @@ _FAILED: Final = 1
 """Ours, in the flags of mfhd that the standard leaves at 0 and no player reads: the picture is a stand-in."""
 _LARGEST_HEAD: Final = 4096
 _MOOF_SIZE: Final = 100
-_OURS: Final = struct.Struct(">IIq")
+_OURS: Final = struct.Struct(">IIIq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,13 @@ class Head:
     """ftyp and moov, with the encoder's parameters."""
     width: int
     height: int
+    matrix: int
     origin: int
     """Ticks of the source's clock at the file's 0."""
 
     def pack(self) -> bytes:
         """Return the bytes that start the file."""
-        return self.init + _box(b"free", _OURS.pack(self.width, self.height, self.origin))
+        return self.init + _box(b"free", _OURS.pack(self.width, self.height, self.matrix, self.origin))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from pipeline.errors import SinkError
+from pipeline.frame import Planar
 from pipeline.messages import Detections, EndOfSource
 from stages.annotator.sink import Concluding, Sink
 
@@ -28,7 +27,7 @@ class LiveOutput:
         self._retry_s = 0.0
         self.written = self.missed = 0
 
-    def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, segment: str, found: Detections, image: Planar | None) -> None:
         """Write a frame, or count it as missed."""
         if self._sink is None and time.monotonic() < self._retry_s:
             self.missed += 1

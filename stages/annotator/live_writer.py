@@ -5,13 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from pipeline import keys
 from pipeline.broker import Broker, Delivery
 from pipeline.errors import FrameStoreError, MessageError
+from pipeline.frame import Planar
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections, EndOfSource
@@ -151,12 +150,12 @@ class LiveWriter:
             self._deriving.begin(self._segment)
         self._segment = ""
 
-    def _pixels(self, found: Detections) -> NDArray[np.uint8] | None:
+    def _pixels(self, found: Detections) -> Planar | None:
         """Return the full-size picture, None if it is not there any more, or never was."""
         if found.skipped is not None:
             return None
         try:
-            return self._store.get(self._source, found.frame.epoch, found.frame.seq, "full")
+            return self._store.full(self._source, found.frame.epoch, found.frame.seq)
         except FrameStoreError:
             return None
 

@@ -3,12 +3,11 @@
 import time
 from typing import Final
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from pipeline.broker import Transaction
 from pipeline.errors import FrameExpiredError, FramePendingError
+from pipeline.frame import Planar
 from pipeline.frame_store import FrameStore
 from pipeline.ledger import Ledger
 from pipeline.messages import Detections
@@ -25,7 +24,7 @@ class Pixels:
         self._rewound = 0
         self._doubted_s = 0.0
 
-    def of(self, found: Detections) -> NDArray[np.uint8] | None:
+    def of(self, found: Detections) -> Planar | None:
         """Return the full-size picture, None for a frame that has none because it couldn't be decoded, now or at all.
 
         Raises:
@@ -33,7 +32,7 @@ class Pixels:
         """
         seq = found.frame.seq
         try:
-            return self._store.get(self._source, self._epoch, seq, "full")
+            return self._store.full(self._source, self._epoch, seq)
         except FramePendingError:
             if self._is_lost(seq):
                 return None
@@ -66,7 +65,7 @@ class Pixels:
         if not self._has_ended():
             return False
         try:
-            self._store.get(self._source, self._epoch, seq, "full")  # the last ones may just have come
+            self._store.full(self._source, self._epoch, seq)  # the last ones may just have come
         except FramePendingError:
             if not self._has_ended():  # the pixels are gone because the epoch is over: they will come again
                 return False

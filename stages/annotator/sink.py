@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pipeline.frame import Planar
 from pipeline.messages import Detections, EndOfSource
 
 
@@ -54,10 +52,10 @@ class Sink(Protocol):
     def counts(self) -> Counts:
         """Return what is in the output, up to `done`."""
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, found: Detections, image: Planar | None) -> None:
         """Add the next frame; one at or before `done` is ignored.
 
-        `image` is BGR uint8 (H, W, 3), perhaps smaller than the original frame; the sink may draw on it.
+        `image` is perhaps smaller than the original frame; the sink may draw on it.
         """
 
     def flush(self) -> None:

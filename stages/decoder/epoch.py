@@ -150,7 +150,7 @@ class Epoch:
         fresh = decoded.seq > self._published
         if decoded.error is None:
             detect = decoded.scaled(*sizes.detect) if fresh else None
-            writer.put(meta, Pictures(detect, decoded.scaled(*sizes.full) if sizes.full else None))
+            writer.put(meta, Pictures(detect, sizes.whole(decoded.scaled)))
         else:
             writer.put(meta, Pictures())
         with self._telling:

@@ -14,7 +14,7 @@ from pipeline.errors import SourceError
 from stages.decoder.opening import Place, Threads
 from stages.decoder.part import Part
 from stages.decoder.parts import Parts
-from stages.decoder.picture import Scaler, upright_size
+from stages.decoder.picture import Scaler, Shot, upright_size
 from stages.decoder.pieces import Pieces
 from stages.decoder.reading import Item
 from stages.decoder.sampling import Sampling
@@ -102,7 +102,7 @@ def _decoded(part: Part, seq: int, item: Item, scaler: Scaler) -> Decoded:
     timestamp_s = created.timestamp() + pts_s - part.offset_s if created else None
     clocks = (seq, pts_s, timestamp_s)
     if isinstance(frame, VideoFrame):
-        return Decoded(*clocks, *upright_size(frame), time.time_ns(), partial(scaler, frame))
+        return Decoded(*clocks, *upright_size(frame), time.time_ns(), Shot(scaler, frame))
     error = frame or "passed over"
     size = (part.facts.width, part.facts.height)
     return Decoded(*clocks, *size, time.time_ns(), partial(_refuse, error), error)

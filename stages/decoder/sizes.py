@@ -6,8 +6,9 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.frame import Pictures
+from pipeline.frame import Pictures, Planar
 from pipeline.settings import FlowSettings
+from stages.decoder.picture import planar
 from stages.decoder.source import Scale
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -35,7 +36,7 @@ class PictureSizes:
             scale = min(scale, 1.0)
         detect = (max(round(width * scale), 1), max(round(height * scale), 1))
         part = None if roi is None else scaled_box(roi, scale, detect)
-        return cls(detect, (width, height) if flow.full_size else None, part)
+        return cls(detect, _even(width, height) if flow.full_size else None, part)
 
     @property
     def slot_bytes(self) -> int:
@@ -43,11 +44,15 @@ class PictureSizes:
         width, height = self.detect
         if self.part is not None:
             width, height = self.part[2] - self.part[0], self.part[3] - self.part[1]
-        return 3 * width * height + (3 * self.full[0] * self.full[1] if self.full else 0)
+        return 3 * width * height + (self.full[0] * self.full[1] * 3 // 2 if self.full else 0)
 
     def pictures(self, scaled: Scale) -> Pictures:
         """Return the pictures of a frame."""
-        return Pictures(self._detect(scaled), scaled(*self.full) if self.full else None)
+        return Pictures(self._detect(scaled), self.whole(scaled))
+
+    def whole(self, scaled: Scale) -> Planar | None:
+        """Return the full picture of a frame, if it is wanted."""
+        return planar(scaled, *self.full) if self.full else None
 
     def _detect(self, scaled: Scale) -> NDArray[np.uint8]:
         whole = scaled(*self.detect)
@@ -55,6 +60,11 @@ class PictureSizes:
             return whole
         left, top, right, bottom = self.part
         return np.ascontiguousarray(whole[top:bottom, left:right])
+
+
+def _even(width: int, height: int) -> tuple[int, int]:
+    """Return the nearest size whose chroma has half of it."""
+    return max(width // 2 * 2, 2), max(height // 2 * 2, 2)
 
 
 def region(roi: tuple[float, float, float, float] | None, width: int, height: int) -> Box | None:

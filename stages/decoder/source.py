@@ -3,13 +3,26 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.frame import Planar
+
 Scale: TypeAlias = Callable[[int, int], NDArray[np.uint8]]
 """Makes a picture of the given (width, height): BGR uint8 (height, width, 3), contiguous, upright."""
+
+
+@runtime_checkable
+class PlanarScale(Protocol):
+    """A `Scale` that also has the picture as video has it, without a detour over BGR."""
+
+    def __call__(self, width: int, height: int) -> NDArray[np.uint8]:
+        """Make a picture of that size: BGR uint8 (height, width, 3), contiguous, upright."""
+
+    def planar(self, width: int, height: int) -> Planar:
+        """Make a picture of that size, upright; of an odd one without the last line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Intake:
 
     def _fetch(self, delivery: Delivery, meta: FrameMeta) -> Frame | None:
         try:
-            return Frame(meta, self._store.get(meta.source, meta.epoch, meta.seq, "detect"))
+            return Frame(meta, self._store.detect(meta.source, meta.epoch, meta.seq))
         except FrameStoreError as error:
             if delivery.stream == keys.LIVE:
                 self.bury(delivery, str(error), meta)  # others wait behind it

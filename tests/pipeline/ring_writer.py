@@ -5,31 +5,29 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.frame import Pictures
+from pipeline.frame import Pictures, Planar
 from pipeline.messages import FrameMeta
 from pipeline.ring_store import RingStore
+from tests.planes import planar
 
 SOURCE: Final = "gate"
 OWNER: Final = "decoder-7"
-SHAPE: Final = (400, 500, 3)
+WIDTH, HEIGHT = 500, 400
 SLOTS: Final = 3
 
 
-def picture(seq: int) -> NDArray[np.uint8]:
-    return np.full(SHAPE, seq % 251, np.uint8)
+def picture(seq: int) -> Planar:
+    return planar(seq % 251, WIDTH, HEIGHT)
 
 
 def main() -> None:
     image = picture(0)
-    writer = RingStore(Path(sys.argv[1]), OWNER).create(SOURCE, 0, SLOTS, image.nbytes)
+    writer = RingStore(Path(sys.argv[1]), OWNER).create(SOURCE, 0, SLOTS, image.data.nbytes)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for seq in count():
-        image[...] = seq % 251
-        writer.put(FrameMeta(SOURCE, 0, seq, 0.0, SHAPE[1], SHAPE[0]), Pictures(full=image))
+        image.data[...] = seq % 251
+        writer.put(FrameMeta(SOURCE, 0, seq, 0.0, WIDTH, HEIGHT), Pictures(full=image))
 
 
 if __name__ == "__main__":

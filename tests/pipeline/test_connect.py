@@ -44,7 +44,7 @@ def test_pictures_that_one_stage_stores_are_found_by_another_of_the_same_setting
     image = np.full((4, 4, 3), 7, np.uint8)
     decoder, detector = open_store(settings), open_store(settings.model_copy(update={"name": "two"}))
     decoder.create("gate", 1, 2, image.nbytes).put(FrameMeta("gate", 1, 0, 0.0, 4, 4), Pictures(image))
-    assert (detector.get("gate", 1, 0, "detect") == image).all()
+    assert (detector.detect("gate", 1, 0) == image).all()
     detector.close()
     decoder.close()
 
@@ -58,7 +58,7 @@ def test_runs_on_other_brokers_do_not_share_pictures(tmp_path: Path) -> None:
     writers = [store.create("gate", 1, 1, image.nbytes) for store in stores]
     for number, writer in enumerate(writers):
         writer.put(FrameMeta("gate", 1, 0, 0.0, 2, 2), Pictures(image + np.uint8(number)))
-    assert [store.get("gate", 1, 0, "detect").max() for store in stores] == [0, 1]
+    assert [store.detect("gate", 1, 0).max() for store in stores] == [0, 1]
     for store in stores:
         store.close()
 

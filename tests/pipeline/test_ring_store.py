@@ -20,7 +20,7 @@ from pipeline.messages import FrameMeta
 from pipeline.ring_file import required_bytes
 from pipeline.ring_folder import default_folder
 from pipeline.ring_store import RingStore
-from tests.pipeline.ring_writer import OWNER, SHAPE, SOURCE, picture
+from tests.pipeline.ring_writer import HEIGHT, OWNER, SOURCE, WIDTH
 
 ROOT: Final = Path(__file__).parents[2]
 DEADLINE_S: Final = 60.0
@@ -77,9 +77,9 @@ def test_a_reader_that_is_lapped_gets_the_right_frame_or_an_error_and_never_wron
     with writing(folder):
         while (read < ENOUGH or expired < ENOUGH) and time.monotonic() < deadline:
             try:
-                image = reader.get(SOURCE, 0, seq, "full")
-                assert image.shape == SHAPE
-                assert (image == seq % 251).all(), f"frame {seq} holds {np.unique(image)}"
+                image = reader.full(SOURCE, 0, seq)
+                assert (image.width, image.height) == (WIDTH, HEIGHT)
+                assert (image.data == seq % 251).all(), f"frame {seq} holds {np.unique(image.data)}"
                 read, seq = read + 1, seq + 1
             except FrameExpiredError:
                 expired, seq = expired + 1, seq + 1  # the next one is about to be overwritten: the worst moment
@@ -171,8 +171,8 @@ def test_a_ring_has_the_size_that_the_budget_was_told(tmp_path: Path) -> None:
 def test_nobody_keeps_the_memory_of_rings_that_were_removed(tmp_path: Path) -> None:
     store, reader = RingStore(tmp_path, "decoder"), RingStore(tmp_path, "detector")
     for epoch in range(3):
-        store.create("gate", epoch, 2, 300).put(meta(0, epoch), Pictures(detect=picture(0)[:8, :8]))
-        reader.get("gate", epoch, 0, "detect")
+        store.create("gate", epoch, 2, 300).put(meta(0, epoch), Pictures(detect=np.zeros((8, 8, 3), np.uint8)))
+        reader.detect("gate", epoch, 0)
     maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(tmp_path) in line]
     assert len(maps) == 2
     assert all(line.endswith("gate.2.ring") for line in maps)
@@ -190,7 +190,7 @@ def test_a_writer_that_was_replaced_does_not_remove_its_successors_ring(tmp_path
 def test_a_damaged_ring_is_an_error_that_says_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "gate.0.ring").write_bytes(content)
     with pytest.raises(FrameStoreError, match="restart its decoder"):
-        RingStore(tmp_path, "detector").get("gate", 0, 0, "detect")
+        RingStore(tmp_path, "detector").detect("gate", 0, 0)
 
 
 def test_rings_are_in_the_folder_of_the_run_where_there_is_no_shared_memory(tmp_path: Path) -> None:

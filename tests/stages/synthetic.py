@@ -3,14 +3,15 @@
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SourceError
+from pipeline.frame import Planar
 from stages.decoder.source import Decoded, SourceFacts
+from tests.planes import planar
 
 SIDE: Final = 28
 """Width and height, so that a letterbox for 32 neither scales nor moves by a fraction."""
@@ -22,6 +23,23 @@ PIECE: Final = 10
 
 def picture_of(seq: int, width: int = SIDE, height: int = SIDE) -> NDArray[np.uint8]:
     return np.full((height, width, 3), seq % _COLOURS, np.uint8)
+
+
+def full_of(seq: int) -> Planar:
+    return planar(seq % _COLOURS, SIDE, SIDE)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame's pictures of any size; see `PlanarScale`."""
+
+    seq: int
+
+    def __call__(self, width: int, height: int) -> NDArray[np.uint8]:
+        return picture_of(self.seq, width, height)
+
+    def planar(self, width: int, height: int) -> Planar:
+        return planar(self.seq % _COLOURS, width, height)
 
 
 def nothing(seq: int) -> None:
@@ -48,8 +66,7 @@ class SyntheticVideo:
             if seq == self.fails_at:
                 raise SourceError(f"the file ends at frame {seq}")
             error = f"frame {seq} is damaged" if seq in self.broken else None
-            scaled = partial(picture_of, seq)
-            yield Decoded(seq, seq / FPS, None, SIDE, SIDE, time.time_ns(), scaled, error)
+            yield Decoded(seq, seq / FPS, None, SIDE, SIDE, time.time_ns(), Shown(seq), error)
 
     def lanes(self, most: int, start: int = 0, anchor: tuple[int, float] | None = None) -> list[Iterator[Decoded]]:
         """Share the frames in pieces of ten."""

@@ -4,9 +4,7 @@ import time
 from dataclasses import replace
 from typing import ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pipeline.frame import Planar
 from pipeline.messages import Detections, EndOfSource
 from stages.annotator.couriers.courier import Courier
 from stages.annotator.couriers.note import Note, Progress
@@ -75,7 +73,7 @@ class RecordingPosting:
         progress = self._noted
         return {f"{name}.{self.kind}": getattr(progress, name) for name in COUNTED}
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, found: Detections, image: Planar | None) -> None:
         """Post the frame and its events."""
         if found.frame.seq > self._done:
             self._courier.post(list(parcels_of(found, self._wanted, self._run)), droppable=not self._required)
@@ -138,7 +136,7 @@ class CameraPosting:
         counts = (courier.sent[source], courier.missed(source), courier.refused[source])
         return {f"{name}.{self.kind}": count for name, count in zip(COUNTED, counts, strict=True)}
 
-    def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, segment: str, found: Detections, image: Planar | None) -> None:
         """Post the frame and its events."""
         self._courier.post(list(parcels_of(found, self._wanted, self._run)), droppable=True)
 

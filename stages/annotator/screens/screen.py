@@ -7,18 +7,17 @@ from fractions import Fraction
 from typing import Final
 
 import av
-import numpy as np
 import structlog
 from av.container import OutputContainer
 from av.error import FFmpegError
-from av.video.frame import PictureType, VideoFrame
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from pipeline.frame import Matrix, Planar
 from pipeline.messages import Detections, EndOfSource
 from stages.annotator.couriers.pauses import Pauses
 from stages.annotator.draw import draw
-from stages.annotator.encoder import even_size
+from stages.annotator.film import as_frame, tag
 from stages.annotator.fragments import TICKS_A_SECOND
 from stages.annotator.screens.showing import Showing, Target
 
@@ -34,15 +33,15 @@ class Screen:
     def __init__(self, settings: Showing, target: Target, pauses: Pauses | None = None) -> None:
         self.kind, self._settings, self._target = settings.kind, settings, target
         self._pauses = pauses or Pauses()
-        self._line: deque[tuple[Detections, NDArray[np.uint8]]] = deque()
+        self._line: deque[tuple[Detections, Planar]] = deque()
         self._changed, self._closing = threading.Condition(), threading.Event()
         self._film: _Film | None = None
         self.written = self.missed = 0
         self._thread = threading.Thread(target=self._work, name=f"screen {self.kind}", daemon=True)
         self._thread.start()
 
-    def write(self, segment: str, found: Detections, image: NDArray[np.uint8] | None) -> None:
-        """Show a picture, BGR uint8 (H, W, 3), which others may draw on afterwards; never waits."""
+    def write(self, segment: str, found: Detections, image: Planar | None) -> None:
+        """Show a picture, which others may draw on afterwards; never waits."""
         if image is None:
             self.missed += found.skipped is None
             return
@@ -77,18 +76,18 @@ class Screen:
         with suppress(FFmpegError, OSError):
             self._hang_up()
 
-    def _next(self) -> tuple[Detections, NDArray[np.uint8]] | None:
+    def _next(self) -> tuple[Detections, Planar] | None:
         with self._changed:
             while not self._line and not self._closing.is_set():
                 self._changed.wait()
             return self._line.popleft() if self._line else None
 
-    def _show(self, found: Detections, image: NDArray[np.uint8]) -> None:
-        size = even_size(image.shape[1], image.shape[0])
-        if self._film is not None and self._film.size != size:
+    def _show(self, found: Detections, image: Planar) -> None:
+        form = (image.width, image.height, image.matrix)
+        if self._film is not None and self._film.form != form:
             self._hang_up()
         if self._film is None:
-            self._film = _Film(self._target, self._settings, size)
+            self._film = _Film(self._target, self._settings, form)
         at_s = found.frame.pts_s if found.frame.timestamp_s is None else found.frame.timestamp_s
         self._film.add(draw(image, found), at_s)
         self.written += 1
@@ -111,10 +110,10 @@ class Screen:
 
 
 class _Film:
-    """One stretch of pictures of one size, encoded without delay."""
+    """One stretch of pictures of one size and matrix, encoded without delay."""
 
-    def __init__(self, target: Target, settings: Showing, size: tuple[int, int]) -> None:
-        self.size, self._ticks, self._next_key = size, -1, 0
+    def __init__(self, target: Target, settings: Showing, form: tuple[int, int, Matrix]) -> None:
+        self.form, self._ticks, self._next_key = form, -1, 0
         self._zero_s: float | None = None
         self._key_every = round(settings.key_every_s * TICKS_A_SECOND)
         av.logging.set_level(None)  # FFmpeg's own messages hold URLs
@@ -123,16 +122,16 @@ class _Film:
         )
         options = {"preset": settings.preset, "crf": str(settings.crf), "tune": "zerolatency"}
         self._stream: VideoStream = self._container.add_stream("libx264", rate=_NOMINAL_FPS, options=options)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = *size, "yuv420p"
+        self._stream.width, self._stream.height, self._stream.pix_fmt = *form[:2], "yuv420p"
+        tag(self._stream.codec_context, form[2])
         self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
         self._stream.codec_context.gop_size = 10_000  # keyframes are asked for, by time
 
-    def add(self, image: NDArray[np.uint8], at_s: float) -> None:
+    def add(self, image: Planar, at_s: float) -> None:
         """Encode a picture of a time, seconds; times only ever grow."""
         self._zero_s = at_s if self._zero_s is None else self._zero_s
         self._ticks = max(round((at_s - self._zero_s) * TICKS_A_SECOND), self._ticks + 1)
-        width, height = self.size
-        frame = VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), "bgr24")
+        frame = as_frame(image)
         frame.pts, frame.time_base = self._ticks, Fraction(1, TICKS_A_SECOND)
         if self._ticks >= self._next_key:
             frame.pict_type, self._next_key = PictureType.I, self._ticks + self._key_every

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.frame import Planar
 from pipeline.messages import Detections, EndOfSource, Event, MinuteCounts
 from pipeline.wire_event import event_fields, minute_fields
 from stages.annotator.append_file import AppendFile, replace_file
@@ -80,7 +79,7 @@ class EventsWriter:
         """Return how many frames were dealt with."""
         return Counts(self._frames)
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None = None) -> None:
+    def write(self, found: Detections, image: Planar | None = None) -> None:
         """Append the frame's events; the image is of the whole frame, nothing drawn on it."""
         if found.frame.seq <= self._done:
             return
@@ -127,10 +126,12 @@ class EventsWriter:
         self._minutes.add([minute_fields(counts) for counts in minutes])
 
 
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
+def _jpeg(image: Planar) -> bytes:
     import cv2  # here: most runs want no pictures
 
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    from stages.annotator.film import as_bgr
+
+    _, data = cv2.imencode(".jpg", as_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return data.tobytes()
 
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.frame import Planar
 from pipeline.messages import Detections
 from stages.annotator.append_file import AppendFile
 from stages.annotator.lines import line_of, parsed
@@ -64,7 +63,7 @@ class JsonlWriter:
         """Return what is in the file."""
         return self._counts
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None = None) -> None:
+    def write(self, found: Detections, image: Planar | None = None) -> None:
         """Append the frame's line."""
         if found.frame.seq <= self._done:
             return

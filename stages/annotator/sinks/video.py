@@ -1,17 +1,17 @@
 """The video with boxes drawn: H.264 in MP4, one picture a frame, at the frame's own time."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
-import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import SinkError
+from pipeline.frame import Matrix, Planar
 from pipeline.messages import Detections, FrameMeta
 from stages.annotator.append_file import writing
 from stages.annotator.draw import draw
@@ -21,6 +21,7 @@ from stages.annotator.part import Part
 from stages.annotator.remux import Pictures, finished, remux
 from stages.annotator.sink import Counts
 
+_MOST_THREADS: Final = 4
 _SYNC_EVERY_S: Final = 0.2
 _LONGEST_OFFSET: Final = 10 * TICKS_A_SECOND
 
@@ -33,7 +34,9 @@ class VideoSink(BaseModel):
     kind: Literal["video"] = "video"
     crf: int = Field(default=23, ge=0, le=51, description="quality: less is better and larger")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
-    threads: int = Field(default=1, ge=0, le=64, description="that encode a source; 0: one a core")
+    threads: int | None = Field(default=None, ge=0, le=64, description="that encode a source; 0: one a core and more")
+    """Not given: of a recording one more than there are cores, at most four; of a camera one, as there may be many cameras,
+    and each thread takes 24 MB more at full HD."""
     audio: bool = Field(default=True, description="whether a recording's sound is copied, where an MP4 may hold it")
 
     def outputs(self, folder: Path, stem: str, source: str = "") -> tuple[Path, Path]:
@@ -95,7 +98,7 @@ class VideoWriter:
         """Return what is written, up to `done`."""
         return self._counts
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, found: Detections, image: Planar | None) -> None:
         """Draw on the image and encode it; without one, the last picture stands in."""
         seq = found.frame.seq
         if seq <= self._done:
@@ -124,18 +127,18 @@ class VideoWriter:
         """Make an MP4 of what there is; keep the part."""
         self._end(keep=True)
 
-    def _begin(self, found: Detections, image: NDArray[np.uint8] | None) -> Encoder:
+    def _begin(self, found: Detections, image: Planar | None) -> Encoder:
         if self._part is None:
             raise SinkError(f"{self._target} is finished already: remove it to make it again")
         options = {"preset": self._settings.preset, "crf": str(self._settings.crf)}
         if head := self._part.head:
-            size = (head.width, head.height)
-        elif image is not None:
-            size = even_size(image.shape[1], image.shape[0])
+            size, matrix, zero = (head.width, head.height), Matrix(head.matrix), head.origin
         else:
-            size = even_size(found.frame.width, found.frame.height)
-        self._encoder = Encoder(*size, options, self._settings.threads)
-        self._part.begin(Head(self._encoder.init, *size, head.origin if head else origin(_shown_s(found.frame))))
+            size, matrix = _form(found, image)
+            zero = origin(_shown_s(found.frame))
+        threads = _threads(found.frame) if self._settings.threads is None else self._settings.threads
+        self._encoder = Encoder(size, matrix, options, threads)
+        self._part.begin(Head(self._encoder.init, *size, matrix, zero))
         return self._encoder
 
     def _next_ticks(self, found: Detections) -> int:
@@ -190,6 +193,18 @@ def ticks_of(times_s: Iterable[float]) -> Iterator[int]:
         zero = origin(time_s) if zero is None else zero
         before = max(round(time_s * TICKS_A_SECOND) - zero, before + 1)
         yield before
+
+
+def _threads(frame: FrameMeta) -> int:
+    of_a_camera = frame.previous is not None
+    return 1 if of_a_camera else min(len(os.sched_getaffinity(0)) + 1, _MOST_THREADS)
+
+
+def _form(found: Detections, image: Planar | None) -> tuple[tuple[int, int], Matrix]:
+    """Return width, height and matrix of the video that a frame begins, with its picture or without."""
+    if image is None:
+        return even_size(found.frame.width, found.frame.height), Matrix.BT709
+    return (image.width, image.height), image.matrix
 
 
 def _shown_s(frame: FrameMeta) -> float:

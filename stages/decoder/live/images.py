@@ -3,7 +3,6 @@
 import glob
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from stages.decoder.address import Address
 from stages.decoder.live.captured import Captured, Counts
 from stages.decoder.live.clock import CaptureClock
 from stages.decoder.live.failures import failure
-from stages.decoder.picture import Scaler
+from stages.decoder.picture import Scaler, Shot
 
 _SUFFIXES: Final = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
 _FPS: Final = 5.0
@@ -67,7 +66,7 @@ class Images:
         self.counts.captured += 1
         wall_ns = time.time_ns()
         stamp_s = self._clock.stamp(pts_s, None, wall_ns / 1e9, self._now())
-        return Captured(frame.width, frame.height, pts_s, stamp_s, wall_ns, partial(self._scaler, frame))
+        return Captured(frame.width, frame.height, pts_s, stamp_s, wall_ns, Shot(self._scaler, frame))
 
 
 def glob_images(address: Address, clock: CaptureClock) -> Images:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,9 +17,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipeline import strip
 from pipeline.errors import ConfigError
+from pipeline.frame import Planar
 from stages.decoder.live.captured import Captured, Counts
 from stages.decoder.live.clock import CaptureClock
-from stages.decoder.picture import Scaler
+from stages.decoder.picture import Scaler, Shot
 from stages.decoder.scene.street import Street, Truth
 from stages.decoder.source import Scale
 
@@ -128,7 +129,7 @@ class SimulatedCamera:
             yield seq, _Drawn(partial(self._picture, seq), scaler)
             return
         for frame in coded.through(self._picture(seq), seq):
-            yield coded.seq_of(frame), partial(scaler, frame)
+            yield coded.seq_of(frame), Shot(scaler, frame)
 
     def _picture(self, seq: int) -> NDArray[np.uint8]:
         image, _ = self._street.draw(seq)
@@ -147,12 +148,16 @@ class _Drawn:
 
     def __init__(self, draw: Callable[[], NDArray[np.uint8]], scaler: Scaler) -> None:
         self._draw, self._scaler = draw, scaler
-        self._frame: VideoFrame | None = None
 
     def __call__(self, width: int, height: int) -> NDArray[np.uint8]:
-        if self._frame is None:
-            self._frame = VideoFrame.from_ndarray(self._draw(), "bgr24")
-        return self._scaler(self._frame, width, height)
+        return self._shot(width, height)
+
+    def planar(self, width: int, height: int) -> Planar:
+        return self._shot.planar(width, height)
+
+    @cached_property
+    def _shot(self) -> Shot:
+        return Shot(self._scaler, VideoFrame.from_ndarray(self._draw(), "bgr24"))
 
 
 class _Coded:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 from av.error import EOFError as EndOfFile
@@ -17,7 +16,7 @@ from stages.decoder.live.captured import Captured, Counts
 from stages.decoder.live.clock import CaptureClock, reported_s
 from stages.decoder.live.damage import Damage
 from stages.decoder.live.failures import code_of, failure
-from stages.decoder.picture import Scaler, upright_size
+from stages.decoder.picture import Scaler, Shot, upright_size
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -105,7 +104,7 @@ class LiveStream:
         if said_s is not None and packet.pts is not None and frame.pts is not None and packet.time_base:
             said_s += float((frame.pts - packet.pts) * packet.time_base)  # where frames come later than packets
         stamp_s = self._clock.stamp(pts_s, said_s, wall_ns / 1e9, time.monotonic())
-        return Captured(*upright_size(frame), pts_s, stamp_s, wall_ns, partial(self._scaler, frame), corrupt)
+        return Captured(*upright_size(frame), pts_s, stamp_s, wall_ns, Shot(self._scaler, frame), corrupt)
 
     def _next_pts_s(self, frame: VideoFrame) -> float:
         # Of RTSP's first frame, which often has none, the dts is another frame's.

@@ -12,7 +12,7 @@ from stages.annotator.sink import Sink
 from stages.annotator.writer import Writer
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore, MemoryWriter
-from tests.stages.synthetic import SIDE, picture_of
+from tests.stages.synthetic import SIDE, full_of
 
 SOURCE: Final = "gate"
 SLOTS: Final = 16
@@ -42,7 +42,7 @@ class Desk:
 
     def store_pixels(self, *seqs: int, broken: bool = False) -> None:
         for seq in seqs:
-            self._pixels.put(self.meta(seq), Pictures() if broken else Pictures(full=picture_of(seq)))
+            self._pixels.put(self.meta(seq), Pictures() if broken else Pictures(full=full_of(seq)))
 
     def publish(self, *seqs: int, error: str | None = None) -> None:
         for seq in seqs:

@@ -3,9 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pipeline.frame import Planar
 from pipeline.messages import Detections
 from stages.annotator.sink import Counts
 
@@ -53,11 +51,11 @@ class DiskSink:
         entries = [*self._disk.written, *self._held]
         return Counts(len(entries), sum(entry.error is not None for entry in entries))
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, found: Detections, image: Planar | None) -> None:
         if found.frame.seq <= self.done:
             return
         assert found.frame.seq == self.done + 1, "out of order"
-        self._held.append(Written(found.frame.seq, None if image is None else int(image.max()), found.error))
+        self._held.append(Written(found.frame.seq, None if image is None else int(image.data.max()), found.error))
 
     def flush(self) -> None:
         self._keep(self._lag)

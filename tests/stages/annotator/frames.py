@@ -1,9 +1,10 @@
 """Made-up detections in made-up pictures."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.frame import Planar
 from pipeline.messages import Detections, FrameMeta
+from stages.decoder.picture import from_bgr
 from tests.stages.decoder.videos import numbered
 
 
@@ -30,5 +31,5 @@ def failed(seq: int) -> Detections:
     return Detections.failed(meta(seq), "can't be decoded")
 
 
-def image(seq: int) -> NDArray[np.uint8]:
-    return numbered(seq)
+def image(seq: int) -> Planar:
+    return from_bgr(numbered(seq))

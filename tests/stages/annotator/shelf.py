@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline import keys
 from pipeline.errors import SinkError
-from pipeline.frame import Pictures
+from pipeline.frame import Pictures, Planar
 from pipeline.ledger import Ledger, Standing
 from pipeline.messages import Detections, EndOfSource, FrameMeta
 from pipeline.wire import encode_public
@@ -17,7 +14,7 @@ from stages.annotator.live_writer import LiveWriter
 from stages.annotator.sink import Counts, Sink
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore
-from tests.stages.synthetic import SIDE, picture_of
+from tests.stages.synthetic import SIDE, full_of
 
 SOURCE: Final = "gate"
 NOON_S: Final = 1_714_564_800.0
@@ -68,10 +65,10 @@ class ShelfSink:
     def counts(self) -> Counts:
         return Counts(len(self._seqs))
 
-    def write(self, found: Detections, image: NDArray[np.uint8] | None) -> None:
+    def write(self, found: Detections, image: Planar | None) -> None:
         self._shelf.check("write")
         self._seqs.append(found.frame.seq)
-        self._shelf.colours.append(None if image is None else int(image.max()))
+        self._shelf.colours.append(None if image is None else int(image.data.max()))
 
     def flush(self) -> None:
         self._shelf.check("flush")
@@ -120,7 +117,7 @@ class Street:
         """Publish a frame, one a second."""
         meta = self.meta(seq, at_s, pts_s)
         if stored:
-            self._pixels.put(meta, Pictures(full=picture_of(seq)))
+            self._pixels.put(meta, Pictures(full=full_of(seq)))
         self._append(seq, encode_public(replace(Detections.none(meta), **extra)))
         self.ledger.write({"published": seq})
 

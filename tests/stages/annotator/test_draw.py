@@ -3,16 +3,39 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.frame import Matrix, Planar
 from pipeline.messages import ZoneCount
+from stages.annotator.canvas import Canvas
 from stages.annotator.draw import draw
 from stages.annotator.draw_zones import draw_zones
+from stages.annotator.film import as_bgr
 from stages.annotator.grid import draw_grid
+from stages.decoder.picture import from_bgr
+from tests.planes import noise
 from tests.stages.annotator.frames import found
 
 
 def test_without_detections_nothing_is_drawn() -> None:
     image = np.zeros((48, 64, 3), np.uint8)
     assert draw(image, found(0, objects=0)) is image and not image.any()
+
+
+def test_on_planes_it_looks_as_on_bgr_but_for_the_edges_of_colours() -> None:
+    crowd = replace(found(0, objects=3, size=(64, 48)), zones=(YARD, KERB))
+    on_bgr = draw(np.full((480, 640, 3), 90, np.uint8), crowd)
+    for matrix in Matrix:
+        image = Planar(from_bgr(np.full((480, 640, 3), 90, np.uint8)).data, matrix)  # grey is the same in each
+        on_planes = as_bgr(draw(image, crowd))
+        near = np.abs(on_planes.astype(int) - on_bgr).max(2) <= 12
+        assert near.mean() > 0.94 and on_bgr[~(on_bgr == 90).all(2)].size > 10_000
+
+
+def test_what_is_not_drawn_on_stays_as_it_was() -> None:
+    image = noise(1, 640, 480)
+    drawn = draw(image.copy(), found(0, objects=1, size=(64, 48)))
+    for before, after in zip(image.planes, drawn.planes, strict=True):
+        assert (before[-before.shape[0] // 4 :] == after[-before.shape[0] // 4 :]).all()
+        assert (before != after).any()
 
 
 def test_boxes_are_scaled_to_a_smaller_image() -> None:
@@ -53,16 +76,16 @@ def test_zones_and_lines_are_drawn_where_they_are_in_a_smaller_image_too() -> No
 
 
 def test_a_line_is_drawn_along_itself_with_an_arrow_to_where_in_is() -> None:
-    image = np.zeros((480, 640, 3), np.uint8)
-    draw_zones(image, (KERB,), (64, 48), counted=False)
-    assert image[400, 60:590].any(1).all()
-    middle = slice(300, 350)
-    assert image[410:440, middle].any() and not image[340:390, middle].any()  # right of it, seen along it, is below
+    image = np.full((480, 640, 3), 7, np.uint8)
+    draw_zones(Canvas(image), (KERB,), (64, 48), counted=False)
+    drawn, middle = (image != 7).any(2), slice(300, 350)
+    assert drawn[400, 60:590].all()
+    assert drawn[410:440, middle].any() and not drawn[340:390, middle].any()  # right of it, seen along it, is below
 
 
 def test_a_zone_that_is_all_of_the_picture_is_a_label() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
-    draw_zones(image, (ZoneCount("all", 4, 1, 3),), (64, 48))
+    draw_zones(Canvas(image), (ZoneCount("all", 4, 1, 3),), (64, 48))
     assert image[:60, :200].any() and not image[100:].any()
 
 
@@ -70,7 +93,7 @@ def test_a_zone_beyond_the_edges_does_no_harm() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     beyond = ((-90, -90), (900, -90), (900, 900), (-90, 900))
     far = ((700, 700), (800, 700), (800, 800))
-    draw_zones(image, (ZoneCount("a", 0, 0, 0, beyond), ZoneCount("b", 0, 0, 0, far)), (640, 480))
+    draw_zones(Canvas(image), (ZoneCount("a", 0, 0, 0, beyond), ZoneCount("b", 0, 0, 0, far)), (640, 480))
     assert image.any(2).mean() > 0.9
 
 

@@ -50,7 +50,7 @@ def test_every_frame_is_written_once_in_order_with_its_picture(street: Street) -
 
 
 def test_without_a_video_no_pixels_are_asked_for(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(street.store, "get", None)
+    monkeypatch.setattr(street.store, "full", None)
     text = Shelf()
     street.show(0, 1)
     street.feed(street.writer({"text": text}))

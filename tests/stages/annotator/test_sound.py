@@ -14,6 +14,8 @@ from av.audio.stream import AudioStream
 
 from pipeline.messages import Detections, FrameMeta
 from stages.annotator.sinks.video import VideoSink
+from stages.decoder.picture import from_bgr
+from tests.planes import planar
 
 RATE: Final = 48_000
 FLASHES: Final = (0.8, 2.0)
@@ -66,7 +68,7 @@ def annotated(recording: Path, folder: Path, begin_s: float = 0.0, end_s: float 
     sink = VideoSink(preset="ultrafast").build(folder, "gate", recording)
     for seq, (at_s, image) in enumerate(frames):
         if begin_s <= at_s < end_s:
-            sink.write(Detections.none(FrameMeta("gate", 0, seq, at_s, 64, 48)), np.asarray(image, np.uint8))
+            sink.write(Detections.none(FrameMeta("gate", 0, seq, at_s, 64, 48)), from_bgr(np.asarray(image, np.uint8)))
     sink.finish(len(frames), None)
     return folder / "gate.mp4"
 
@@ -147,7 +149,7 @@ def test_sound_that_ends_in_damage_costs_no_picture(tmp_path: Path) -> None:
     cut = recording.read_bytes()
     sink = VideoSink(preset="ultrafast").build(tmp_path, "gate", recording)
     for seq, at_s in enumerate(STEADY):
-        sink.write(Detections.none(FrameMeta("gate", 0, seq, at_s, 64, 48)), np.zeros((48, 64, 3), np.uint8))
+        sink.write(Detections.none(FrameMeta("gate", 0, seq, at_s, 64, 48)), planar(16, 64, 48))
     recording.write_bytes(cut[: len(cut) * 2 // 3])
     sink.finish(len(STEADY), None)
     assert _times(tmp_path / "gate.mp4") == pytest.approx(_times(whole), abs=1e-4)
@@ -157,7 +159,7 @@ def test_sound_that_ends_in_damage_costs_no_picture(tmp_path: Path) -> None:
 def test_a_recording_that_is_gone_costs_its_sound_only(tmp_path: Path) -> None:
     recording = record(tmp_path / "a.mp4")
     sink = VideoSink(preset="ultrafast").build(tmp_path, "gate", recording)
-    sink.write(Detections.none(FrameMeta("gate", 0, 0, 0.0, 64, 48)), np.zeros((48, 64, 3), np.uint8))
+    sink.write(Detections.none(FrameMeta("gate", 0, 0, 0.0, 64, 48)), planar(16, 64, 48))
     recording.unlink()
     with structlog.testing.capture_logs() as lines:
         sink.finish(1, None)
@@ -167,7 +169,7 @@ def test_a_recording_that_is_gone_costs_its_sound_only(tmp_path: Path) -> None:
 
 def test_the_sound_can_be_declined(tmp_path: Path) -> None:
     sink = VideoSink(preset="ultrafast", audio=False).build(tmp_path, "gate", record(tmp_path / "a.mp4"))
-    sink.write(Detections.none(FrameMeta("gate", 0, 0, 0.0, 64, 48)), np.zeros((48, 64, 3), np.uint8))
+    sink.write(Detections.none(FrameMeta("gate", 0, 0, 0.0, 64, 48)), planar(16, 64, 48))
     sink.finish(1, None)
     assert _packets(tmp_path / "gate.mp4", "audio") == 0
 

@@ -20,7 +20,8 @@ from stages.decoder.source import SourceFacts
 from stages.detector.letterbox import Letterbox
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore
-from tests.stages.synthetic import FPS, SIDE, SyntheticVideo, picture_of
+from tests.planes import assert_same
+from tests.stages.synthetic import FPS, SIDE, SyntheticVideo, full_of, picture_of
 
 SOURCE: Final = "gate"
 FLOW: Final = FlowSettings(picture_size=(SIDE // 2, SIDE // 2))
@@ -82,17 +83,18 @@ def test_a_new_source_is_numbered_from_zero_and_announced_in_order(desk: Desk) -
 
 def test_both_pictures_of_a_frame_are_stored_before_it_is_announced(desk: Desk) -> None:
     epoch = desk.decode(SyntheticVideo(3))
-    full = desk.store.get(SOURCE, epoch.number, 2, "full")
-    assert (full == picture_of(2)).all() and full.shape == (SIDE, SIDE, 3)
-    assert desk.store.get(SOURCE, epoch.number, 2, "detect").shape == (SIDE // 2, SIDE // 2, 3)
+    full = desk.store.full(SOURCE, epoch.number, 2)
+    assert_same(full, full_of(2))
+    assert (full.width, full.height) == (SIDE, SIDE)
+    assert desk.store.detect(SOURCE, epoch.number, 2).shape == (SIDE // 2, SIDE // 2, 3)
 
 
 def test_without_a_sink_that_draws_only_the_small_picture_is_stored(desk: Desk) -> None:
     desk.flow = FLOW.model_copy(update={"full_size": False})
     epoch = desk.decode(SyntheticVideo(1))
-    assert desk.store.get(SOURCE, epoch.number, 0, "detect").any() == picture_of(0).any()
+    assert desk.store.detect(SOURCE, epoch.number, 0).any() == picture_of(0).any()
     with pytest.raises(FrameExpiredError):
-        desk.store.get(SOURCE, epoch.number, 0, "full")
+        desk.store.full(SOURCE, epoch.number, 0)
 
 
 @given(st.integers(-1, 9), st.integers(-1, 9), st.integers(-1, 9))
@@ -112,10 +114,10 @@ def test_it_begins_behind_the_slowest_consumer_and_announces_only_what_is_not_pu
 def test_a_published_frame_gets_only_the_picture_for_drawing(desk: Desk) -> None:
     desk.report(done_annotator=2, published=6)
     epoch = desk.decode(SyntheticVideo(8))
-    assert (desk.store.get(SOURCE, epoch.number, 3, "full") == picture_of(3)).all()
+    assert_same(desk.store.full(SOURCE, epoch.number, 3), full_of(3))
     with pytest.raises(FrameExpiredError):
-        desk.store.get(SOURCE, epoch.number, 6, "detect")
-    desk.store.get(SOURCE, epoch.number, 7, "detect")
+        desk.store.detect(SOURCE, epoch.number, 6)
+    desk.store.detect(SOURCE, epoch.number, 7)
 
 
 @given(st.integers(1, 5))
@@ -198,7 +200,7 @@ def test_a_frame_that_is_damaged_is_reported_as_failed_in_its_place(desk: Desk) 
     assert (first.frame.seq, first.error, second.frame.seq) == (1, "frame 1 is damaged", 4)
     assert end == EndOfSource(SOURCE, epoch.number, 5)
     with pytest.raises(FrameExpiredError):
-        desk.store.get(SOURCE, epoch.number, 1, "full")
+        desk.store.full(SOURCE, epoch.number, 1)
 
 
 def test_a_damaged_frame_that_is_published_is_not_reported_again(desk: Desk) -> None:

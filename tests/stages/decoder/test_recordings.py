@@ -26,7 +26,8 @@ from stages.decoder.source import SourceFacts
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore
 from tests.pipeline.broker_steps import DEADLINE_S, wait_for
-from tests.stages.synthetic import SIDE, SyntheticVideo
+from tests.planes import assert_same
+from tests.stages.synthetic import SIDE, SyntheticVideo, full_of
 
 FLOW: Final = FlowSettings(picture_size=(SIDE, SIDE))
 _PAUSE_S: Final = 0.005
@@ -157,7 +158,7 @@ def test_a_finished_source_is_not_opened_again(site: Site) -> None:
 def test_pixels_stay_until_the_last_consumer_has_finished(site: Site) -> None:
     task = site.start("one", {"a": video(2)})
     wait_for(lambda: site.ledger("a").read().frames == 2)
-    assert (site.store.get("a", site.ledger("a").read().epoch, 1, "full") == 1).all()
+    assert_same(site.store.full("a", site.ledger("a").read().epoch, 1), full_of(1))
     site.ledger("a").write({"finished.annotator": 1})
     task.result(DEADLINE_S)
     assert all(writer.closed for writer in site.store.writers["a"].values())

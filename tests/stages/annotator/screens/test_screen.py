@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -20,6 +19,7 @@ from stages.annotator.sinks.hls import HlsSink
 from stages.annotator.sinks.push import PushSink
 from tests.conftest import missing
 from tests.pipeline.broker_steps import wait_for
+from tests.planes import planar
 from tests.stages.annotator.frames import found
 
 FPS = 12.5
@@ -35,7 +35,7 @@ def show(screen: Screen, first: int, frames: int) -> None:
     """Show pictures as fast as they are taken."""
     for seq in range(first, first + frames):
         before = screen.written + screen.missed
-        screen.write("", frame(seq), np.full((48, 64, 3), GREY, np.uint8))
+        screen.write("", frame(seq), planar(GREY, 64, 48))
         wait_for(lambda before=before: screen.written + screen.missed > before)  # type: ignore[misc]
 
 
@@ -64,7 +64,7 @@ def test_what_there_is_no_time_for_is_left_out_and_nobody_waits(tmp_path: Path) 
     settings = PushSink(url="rtmp://127.0.0.1:9/live/x")
     screen = Screen(settings, settings.target(tmp_path, "gate"))
     for seq in range(200):
-        screen.write("", frame(seq), np.zeros((48, 64, 3), np.uint8))
+        screen.write("", frame(seq), planar(16, 64, 48))
     wait_for(lambda: screen.missed >= 190)
     screen.close()
     assert screen.written + screen.missed <= 200

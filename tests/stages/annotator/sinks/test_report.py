@@ -16,6 +16,7 @@ from stages.annotator.sinks.report import ReportSink
 from stages.annotator.sinks.video import VideoSink
 from stages.annotator.spans import Span, clock
 from stages.annotator.stills import Pending, stills
+from stages.decoder.picture import from_bgr
 from stages.decoder.sources.file import FileSource
 from tests.stages.annotator.frames import found, meta
 from tests.stages.annotator.sinks.lines import derive, finished
@@ -49,7 +50,7 @@ def test_pictures_of_the_annotated_video_are_too_whenever_it_begins(first_s: flo
     given = frames([first_s + at_s for at_s in steady(30)])
     video = VideoSink(preset="ultrafast", crf=10).build(tmp_path, "gate")
     for seq, item in enumerate(given):
-        video.write(item, numbered(seq))
+        video.write(item, from_bgr(numbered(seq)))
     video.finish(len(given), None)
     of = replace(finished(tmp_path, given), video=tmp_path / "gate.mp4")
     assert shown(of, 0, 7, 29) == [0, 7, 29]

@@ -8,10 +8,15 @@ from typing import Any, Protocol
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 
 from pipeline.errors import SinkError
+from pipeline.frame import Matrix, Planar
+from stages.annotator.film import as_frame, black, fitted
 from stages.annotator.sink import Counts, Sink
 from stages.annotator.sinks.video import VideoSink, VideoWriter
+from stages.decoder.picture import from_bgr
+from tests.planes import noise
 from tests.stages.annotator.frames import failed, found, image
 from tests.stages.decoder.videos import TICKS, frame_times, number_of, pictures
 
@@ -55,6 +60,12 @@ def finished(folder: Path, sink: VideoWriter, frames: int = FRAMES) -> Path:
 
 def steady(frames: int) -> list[float]:
     return [seq / 12.5 for seq in range(frames)]
+
+
+def from_matrix(image: Planar, matrix: Matrix) -> Planar:
+    """Return the same colours by another matrix."""
+    frame = fitted(VideoReformatter(), as_frame(image), (image.width, image.height), matrix)
+    return Planar(np.asarray(frame.to_ndarray(), np.uint8), matrix)
 
 
 def numbers(path: Path) -> list[int]:
@@ -119,7 +130,7 @@ def test_odd_sizes_lose_a_line_at_most(
 ) -> None:
     sink = opened(tmp_path)
     for seq in range(3):
-        sink.write(found(seq, objects=0, size=size), np.full((size[1], size[0], 3), 200, np.uint8))
+        sink.write(found(seq, objects=0, size=size), from_bgr(np.full((size[1], size[0], 3), 200, np.uint8)))
     shown = pictures(finished(tmp_path, sink, 3))
     assert [picture.shape[1::-1] for picture in shown] == [even] * 3
 
@@ -127,14 +138,31 @@ def test_odd_sizes_lose_a_line_at_most(
 def test_colours_survive(tmp_path: Path, opened: Open) -> None:
     blocks = np.random.default_rng(3).integers(30, 220, (3, 4, 3), np.uint8).repeat(16, 0).repeat(16, 1)
     sink = opened(tmp_path, crf=5)
-    sink.write(found(0, objects=0), blocks.copy())
+    sink.write(found(0, objects=0), from_bgr(blocks))
     shown = pictures(finished(tmp_path, sink, 1))[0]
     assert np.abs(shown[8::16, 8::16].astype(int) - blocks[8::16, 8::16]).max() <= 6
 
 
+@pytest.mark.parametrize("matrix", Matrix)
+def test_the_matrix_of_a_recording_stays_and_is_told(matrix: Matrix, tmp_path: Path, opened: Open) -> None:
+    sink = opened(tmp_path, crf=5)
+    red, other = noise(1, 64, 48, matrix), Matrix.BT709 if matrix is Matrix.BT601 else Matrix.BT601
+    red.data[...] = 128  # grey, but for V
+    red.planes[2][...] = 200
+    sink.write(found(0, objects=0), red.copy())
+    sink.close()
+    sink = opened(tmp_path, crf=5)  # goes on with it, also where frames of another one come
+    sink.write(found(1, objects=0), from_matrix(red, other))
+    with av.open(str(finished(tmp_path, sink, 2))) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(video=0)]
+        assert container.streams.video[0].codec_context.colorspace == matrix
+    for frame in frames:
+        assert np.abs(frame.astype(int) - red.data).max() <= 3
+
+
 def test_boxes_are_drawn(tmp_path: Path, opened: Open) -> None:
     sink = opened(tmp_path)
-    sink.write(found(0, size=(192, 144)), np.zeros((144, 192, 3), np.uint8))
+    sink.write(found(0, size=(192, 144)), black(192, 144, Matrix.BT709))
     assert pictures(finished(tmp_path, sink, 1))[0].max() > 100
 
 

@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeAlias
 
 from stages.decoder.live.captured import Captured, Counts, LiveVideo
-from tests.stages.synthetic import SIDE, picture_of
+from tests.stages.synthetic import SIDE, Shown
 
 Step: TypeAlias = Captured | Exception | Callable[[], object]
 """A frame, an error that is raised, or something that is done."""
@@ -20,7 +19,7 @@ def shot(
 ) -> Captured:
     """Return a square frame whose colour is its number, of a camera of 25 frames a second."""
     stamp_s = 1000 + number / 25 if at_s is None else at_s
-    return Captured(side, side, number / 25, stamp_s, time.time_ns(), partial(picture_of, number), corrupt, missed)
+    return Captured(side, side, number / 25, stamp_s, time.time_ns(), Shown(number), corrupt, missed)
 
 
 class ScriptedVideo:

@@ -23,13 +23,14 @@ from stages.decoder.live.settings import LiveSettings
 from tests.fakes import MemoryBroker
 from tests.fakes_store import MemoryStore
 from tests.pipeline.broker_steps import DEADLINE_S
+from tests.planes import assert_same
 from tests.stages.decoder.live.scripted import shot
-from tests.stages.synthetic import SIDE, picture_of
+from tests.stages.synthetic import SIDE, full_of
 
 FLOW: Final = FlowSettings(picture_size=(SIDE, SIDE))
 SLOTS: Final = 10
 MOTION: Final = {"enabled": True, "force_every_s": 1000}
-SCREEN_BYTES: Final = 2 * 3 * SIDE * SIDE
+DETECT_BYTES: Final = 3 * SIDE * SIDE
 
 
 class Gate:
@@ -72,7 +73,7 @@ class Gate:
 
     def pixels(self, meta: FrameMeta) -> int:
         """Return the colour of a frame's picture for the detector."""
-        return int(self.store.get(meta.source, meta.epoch, meta.seq, "detect").max())
+        return int(self.store.detect(meta.source, meta.epoch, meta.seq).max())
 
     def skipped(self) -> list[tuple[int, int | None]]:
         """Return the frames in which nothing moved, each with the one before."""
@@ -121,7 +122,7 @@ def test_the_newest_frame_is_what_is_looked_at_with_all_that_is_known_of_it(gate
     assert (meta.width, meta.height, meta.pts_s, meta.timestamp_s) == (SIDE, SIDE, 2 / 25, 1000 + 2 / 25)
     assert 0 < meta.captured_ns <= meta.decoded_ns and not meta.corrupt and meta.roi is None
     assert gate.pixels(meta) == 2
-    assert (gate.store.get("gate", feed.epoch, 2, "full") == picture_of(2)).all()
+    assert_same(gate.store.full("gate", feed.epoch, 2), full_of(2))
 
 
 def test_what_the_camera_says_of_itself_is_known(gate: Gate) -> None:
@@ -130,15 +131,15 @@ def test_what_the_camera_says_of_itself_is_known(gate: Gate) -> None:
     assert (standing.text("codec"), standing.number("width", 0), standing.number("height", 0)) == ("h264", SIDE, SIDE)
     assert float(standing.fields["fps"]) == 5.0
     assert standing.live and gate.broker.members(keys.SOURCES) == {"gate"}
-    assert gate.asked == [(SCREEN_BYTES, 5.0)]
+    assert gate.asked == [(DETECT_BYTES + DETECT_BYTES // 2, 5.0)]
 
 
 def test_without_a_sink_that_draws_no_full_picture_is_stored(gate: Gate) -> None:
     feed = gate.feed(FLOW.model_copy(update={"full_size": False}))
     take(feed, 0)
-    assert gate.asked == [(SCREEN_BYTES // 2, 25.0)]
+    assert gate.asked == [(DETECT_BYTES, 25.0)]
     with pytest.raises(FrameExpiredError):
-        gate.store.get("gate", feed.epoch, 0, "full")
+        gate.store.full("gate", feed.epoch, 0)
 
 
 def test_the_part_that_is_looked_at_is_told_with_the_frame(gate: Gate) -> None:
@@ -360,7 +361,7 @@ def test_closed_it_takes_its_item_back_and_frees_the_pixels(gate: Gate) -> None:
     feed.close(DEADLINE_S)
     assert gate.look() is None
     with pytest.raises(FrameExpiredError):
-        gate.store.get("gate", feed.epoch, 0, "detect")
+        gate.store.detect("gate", feed.epoch, 0)
     feed.close()
 
 
