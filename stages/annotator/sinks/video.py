@@ -35,7 +35,7 @@ class VideoSink(BaseModel):
     crf: int = Field(default=23, ge=0, le=51, description="quality: less is better and larger")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
     threads: int | None = Field(default=None, ge=0, le=64, description="that encode a source; 0: one a core and more")
-    """Not given: of a recording one more than there are cores, at most four; of a camera one, as there may be many cameras,
+    """Not given: of a recording one more than there are cores, at most four; of a camera one, as there may be many,
     and each thread takes 24 MB more at full HD."""
     audio: bool = Field(default=True, description="whether a recording's sound is copied, where an MP4 may hold it")
 
