@@ -108,3 +108,12 @@ def test_a_source_that_only_has_bgr_is_drawn_on_as_well() -> None:
 def test_of_a_picture_of_an_odd_size_the_last_line_is_left_out() -> None:
     found = from_bgr(np.ascontiguousarray(numbered(3)[:47, :63]))
     assert (found.width, found.height) == (62, 46)
+
+
+@pytest.mark.parametrize("form", ["yuv420p", "yuvj420p", "nv12", "yuv444p", "bgr24"])
+@pytest.mark.parametrize("space", [BT709, UNSPECIFIED, SMPTE170M])
+def test_scaled_pictures_have_the_same_colours(form: str, space: int) -> None:
+    frame = VideoFrame.from_ndarray(blocks((192, 128)), "bgr24").reformat(format=form, dst_colorspace=space)
+    whole, half = Scaler().bgr(frame, 192, 128), Scaler().bgr(frame, 96, 64)
+    assert np.abs(whole[8::16, 8::16].astype(int) - blocks((192, 128))[8::16, 8::16]).max() <= 8
+    assert np.abs(whole[8::16, 8::16].astype(int) - half[4::8, 4::8]).max() <= 8
