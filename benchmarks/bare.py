@@ -23,7 +23,6 @@ from pipeline.frame import Frame
 from pipeline.messages import FrameMeta
 from stages.annotator.fragments import TICKS_A_SECOND
 from stages.annotator.sinks.video import VideoSink
-from stages.decoder.sources.file import FileSource
 from stages.detector.engine import Engine, RawBoxes
 from stages.detector.finder import Finder
 from stages.detector.nms import Postprocess
@@ -81,20 +80,11 @@ def engine_fps(engine: Engine, canvases: Sequence[NDArray[np.uint8]], frames: in
 
 
 def decoded(clip: Path) -> Iterator[Frame]:
-    """Yield the frames of a clip in their own size."""
-    for item in FileSource(path=clip).build().frames():
-        meta = FrameMeta(
-            source="clip",
-            epoch=1,
-            seq=item.seq,
-            pts_s=item.pts_s,
-            width=item.width,
-            height=item.height,
-            timestamp_s=None,
-            captured_ns=item.captured_ns,
-            decoded_ns=0,
-        )
-        yield Frame(meta, item.scaled(item.width, item.height))
+    """Yield the frames of a clip as PyAV reads them."""
+    with av.open(str(clip)) as container:
+        for seq, frame in enumerate(container.decode(video=0)):
+            meta = FrameMeta("clip", 1, seq, frame.time or 0.0, frame.width, frame.height, captured_ns=time.time_ns())
+            yield Frame(meta, np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
 
 
 def captured(clip: Path) -> Iterator[Frame]:

@@ -62,7 +62,7 @@ class Pixels:
         if time.monotonic() - self._doubted_s < _DOUBT_EVERY_S:
             return False
         self._doubted_s = time.monotonic()
-        if not self._has_ended():
+        if self._is_overtaken() or not self._has_ended():
             return False
         try:
             self._store.full(self._source, self._epoch, seq)  # the last ones may just have come
@@ -75,6 +75,11 @@ class Pixels:
         except FrameExpiredError:
             pass
         return False
+
+    def _is_overtaken(self) -> bool:
+        """Move on to the newest epoch; the one that is waited for may have been over before it stored a picture."""
+        known, self._epoch = self._epoch, self._ledger.read().epoch
+        return known != self._epoch
 
     def _has_ended(self) -> bool:
         standing = self._ledger.read()

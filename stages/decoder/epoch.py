@@ -21,10 +21,10 @@ from stages.decoder.sizes import PictureSizes
 from stages.decoder.source import Decoded, SourceFacts, VideoSource
 
 _ROOM_POLL_A_FRAME_S: Final = 3e-4
-_LARGEST_BURST: Final = 4
-_BURST_S: Final = 0.01
+_BURSTS_A_WINDOW: Final = 8
+_BURST_S: Final = 0.02
 """A frame is told of at once if the one before came earlier than this."""
-_LONGEST_ROOM_POLL_S: Final = 0.005
+_LONGEST_ROOM_POLL_S: Final = 0.02
 """A wide window has frames enough to keep everybody busy meanwhile, and each look costs 0.25 ms of two processes."""
 _END_POLL_S: Final = 0.02
 _CHECK_S: Final = 0.1
@@ -55,6 +55,7 @@ class Epoch:
         self._next = self.start
         self._checked_s = 0.0
         self._unsent: list[tuple[str, bytes]] = []
+        self._burst = 1
         self._sent_s = 0.0
         self._telling = threading.RLock()
         self._given_up = False
@@ -74,6 +75,7 @@ class Epoch:
             Uneven: there can be one lane only.
         """
         self._ledger.write(_facts_fields(video.facts))
+        self._burst = max(window // _BURSTS_A_WINDOW, 1)
         lanes = video.lanes(most_lanes, self.start, self.anchor) if most_lanes > 1 else []
         lanes = lanes or [video.frames(self.start, self.anchor)]
 
@@ -135,6 +137,7 @@ class Epoch:
                 self._announce()
             time.sleep(min(window * _ROOM_POLL_A_FRAME_S, _LONGEST_ROOM_POLL_S))
             self._check()
+            self._sent_s = time.monotonic()  # the frames that there is room for now come fast, and go together
 
     def _check(self) -> Standing:
         standing = self._ledger.read()
@@ -159,7 +162,7 @@ class Epoch:
             elif fresh:
                 self._unsent.append((keys.FRAMES, encode(meta)))
             self._next = max(self._next, decoded.seq + 1)
-            if len(self._unsent) >= _LARGEST_BURST or time.monotonic() - self._sent_s > _BURST_S:
+            if len(self._unsent) >= self._burst or time.monotonic() - self._sent_s > _BURST_S:
                 self._announce()
 
     def _announce(self) -> None:

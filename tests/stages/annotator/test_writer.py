@@ -256,6 +256,20 @@ def test_pixels_that_a_changed_source_has_no_more_are_done_without(desk: Desk) -
     assert [line["seq"] for line in lines if line["log_level"] == "warning"] == [2, 3]
 
 
+def test_pixels_of_a_source_that_is_gone_are_done_without_whichever_epoch_was_waited_for(desk: Desk) -> None:
+    disk = Disk()
+    writer = opened(desk, disk)
+    desk.publish(0, 1)
+    desk.publish_end(2, "the file is gone")
+    desk.ledger.begin_epoch()
+    settle(desk, writer)  # waits for this one, which never stores anything
+    last = desk.ledger.begin_epoch()
+    desk.ledger.write({"ended_epoch": last})
+    settle(desk, writer)
+    assert disk.written == [Written(0, None, None), Written(1, None, None)]
+    assert disk.end == (2, "the file is gone")
+
+
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=8),
     st.integers(0, 6),
