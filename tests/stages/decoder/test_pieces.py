@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
+from threading import Barrier
 from typing import Any, Final
 
 import pytest
@@ -15,6 +17,7 @@ from stages.decoder.sources.file import FileSource
 from tests.stages.decoder.videos import make, steady
 
 FRAMES: Final = 240
+DEADLINE_S: Final = 60.0
 OPEN: Final = "keyint=40:min-keyint=40:scenecut=0:open-gop=1:bframes=3:b-adapt=0:b-pyramid=normal"
 CUT: Final[dict[str, dict[str, Any]]] = {
     "closed.mp4": {"b_frames": 2, "tune": {"g": "25"}},
@@ -55,10 +58,17 @@ def seen(frames: Iterator[Decoded]) -> list[Seen]:
 
 
 def shared(recording: Recording, lanes: int, *place: Any) -> list[list[Seen]]:
-    """Return what each lane yields, in threads as the decoder has them."""
+    """Return what each lane yields, in threads as the decoder has them; none is through before all have begun."""
     iterators = recording.lanes(lanes, *place)
+    begun = Barrier(len(iterators), timeout=DEADLINE_S)
+
+    def read(frames: Iterator[Decoded]) -> list[Seen]:
+        first = list(islice(frames, 1))
+        begun.wait()
+        return seen(chain(first, frames))
+
     with ThreadPoolExecutor(len(iterators)) as threads:
-        found = list(threads.map(seen, iterators))
+        found = list(threads.map(read, iterators))
     recording.close()
     return found
 
