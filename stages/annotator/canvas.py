@@ -118,7 +118,7 @@ def _size(text: str, lettering: Lettering) -> tuple[int, int, int]:
     return _even(width + edge), _even(height + below // 2 + edge), lettering.padding + height
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)  # at 4K, 20 kB each
 def _masks(text: str, lettering: Lettering) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return how much of each pixel is ink, 0 to 255, in full and in half size."""
     width, height, baseline = _size(text, lettering)
