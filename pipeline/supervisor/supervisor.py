@@ -82,10 +82,11 @@ class Supervisor:
 
     def _takes(self, stop: Event) -> bool:
         """Return whether the database is ours, after waiting for as long as a run holds it that was killed."""
-        deadline_s, told = time.monotonic() + _LEASE_S + _TICK_S, False
+        deadline_s, told, late = time.monotonic() + _LEASE_S + _TICK_S, False, False
         while not self._broker.lease(keys.role(keys.RUN), self._name, _LEASE_S):
-            if stop.wait(_TICK_S) or time.monotonic() > deadline_s:
+            if late or stop.wait(_TICK_S):
                 return False
+            late = time.monotonic() > deadline_s  # asked once more: a machine that stalls may have slept through it
             if not told:
                 event = "another run holds the Redis database: waiting a moment, it may have been killed"
                 self._on_log({"level": "info", "event": event, "most_s": _LEASE_S})

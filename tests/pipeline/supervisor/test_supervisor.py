@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, StageError
 from pipeline.ledger import Ledger
 from pipeline.process import HOPELESS
 from pipeline.supervisor import supervisor as module
+from pipeline.supervisor.child import LogLine
 from pipeline.supervisor.supervisor import Plan, Progress, Supervisor
 from tests.fakes import MemoryBroker
 from tests.pipeline.supervisor.small_stages import ENDS, STAYS, complains, lives, write_stage
@@ -119,12 +120,41 @@ def test_another_run_in_the_same_database_is_refused_until_the_first_is_over(
     second.prepare(Event())
 
 
-def test_the_lease_of_a_run_that_was_killed_is_waited_for(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LEASE_S", 0.3)
-    broker = MemoryBroker()
+class Clock:
+    """Stands still, but where it is told to go on."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_the_lease_of_a_run_that_was_killed_is_waited_for(plan: Plan) -> None:
+    broker = MemoryBroker(clock=(clock := Clock()))
     supervised(plan, broker)
-    _, lines = supervised(plan, broker)
+    lines: list[dict[str, Any]] = []
+
+    def waiting(line: LogLine) -> None:
+        lines.append(dict(line))
+        clock.now_s = 60.0
+
+    Supervisor(broker, plan, waiting).prepare(Event())
     assert ["waiting" in line["event"] for line in lines] == [True]
+
+
+def test_a_machine_that_stalls_for_as_long_as_the_lease_takes_it_all_the_same(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LEASE_S", 0.0)
+    broker = MemoryBroker(clock=(clock := Clock()))
+    broker.lease(keys.role(keys.RUN), "killed", 10.0)
+
+    class Stalling(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            clock.now_s = 60.0
+            return super().wait(0.2)
+
+    Supervisor(broker, plan, lambda line: None).prepare(Stalling())
 
 
 def test_whoever_waits_for_another_run_can_be_told_to_stop(plan: Plan) -> None:
