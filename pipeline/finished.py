@@ -17,6 +17,8 @@ class Finished:
 
     recordings: int = 0
     frames: int = 0
+    made: int = 0
+    """Of these, by this run and not by one that it resumes."""
     size: int = 0
     """Of their files, bytes."""
 
@@ -37,5 +39,6 @@ def settle(broker: Broker, source: str, standing: Standing) -> None:
         transaction.remove_fields(keys.checkpoint(source), ["tracks", "latency"])
         transaction.add(keys.FINISHED, "recordings", 1)
         transaction.add(keys.FINISHED, "frames", standing.frames or 0)
+        transaction.add(keys.FINISHED, "made", standing.made)
         transaction.add(keys.FINISHED, "size", standing.number("size", 0))
     broker.delete([keys.states(source)])

@@ -57,6 +57,11 @@ class Standing:
         """The last frame that is in the public stream, -1 at first."""
         return self.number("published", -1)
 
+    @property
+    def made(self) -> int:
+        """Frames of a recording published by this run, less those that were there of an earlier one."""
+        return max(self.published + 1 - self.number("resumed", 0), 0)
+
     def finished(self, required: Sequence[str]) -> bool:
         """Return whether all required consumers have the whole source in its final form; a camera may come back."""
         if self.live:

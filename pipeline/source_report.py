@@ -32,7 +32,9 @@ class SourceReport:
     skipped: int
     detections: int
     wall_s: float
+    """Of this run, seconds."""
     fps: float
+    """Of the frames that this run has made."""
     latency_p50_s: float | None
     """From the packet's reading to the publication."""
     latency_p95_s: float | None
@@ -68,7 +70,7 @@ def report_source(
     error = ledger.error or (_difference(ledger.fields, ledger.frames or 0, counts) if finished else None)
     ended_ns = ledger.number("finished_ns", time.time_ns())
     wall_s = max(ended_ns - ledger.number("started_ns", ended_ns), 1) / 1e9
-    published = counts["ok"] + counts["failed"]
+    made = max(counts["ok"] + counts["failed"] - ledger.number("resumed", 0), 0)
     unfinished: Status = "interrupted" if interrupted else "failed"
     return SourceReport(
         source=source,
@@ -83,7 +85,7 @@ def report_source(
         skipped=0,
         detections=counts["objects"],
         wall_s=round(wall_s, 3),
-        fps=round(published / wall_s, 2),
+        fps=round(made / wall_s, 2),
         files=tuple(files),
         size=ledger.number("size", 0) or None,
         sha256=ledger.text("sha256") or None,

@@ -46,6 +46,11 @@ class Progress:
         """Published so far."""
         return self.finished.frames + sum(standing.published + 1 for standing in self.active.values())
 
+    @property
+    def made(self) -> int:
+        """Of these, by this run."""
+        return self.finished.made + sum(standing.made for standing in self.active.values())
+
 
 class Supervisor:
     """Starts the stages, restarts one that dies, and stops them in the order in which frames pass them."""

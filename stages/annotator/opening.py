@@ -140,8 +140,9 @@ class Opening:
     def _recorded(self, source: str, record: dict[str, Any]) -> Recorded:
         frames = int(record["frames"])
         places = {f"{field}.{keys.ANNOTATOR}": frames - 1 for field in ("done", "durable")}
-        fields = {"frames": frames, "decoded": frames, "published": frames - 1, "error": record["error"] or ""}
-        Ledger(self._broker, source).write(fields | places | {f"finished.{keys.ANNOTATOR}": 1})
+        counts = {"frames": frames, "decoded": frames, "published": frames - 1, "resumed": frames}
+        facts = {"error": record["error"] or "", f"finished.{keys.ANNOTATOR}": 1}
+        Ledger(self._broker, source).write(counts | places | facts)
         return Recorded()
 
     def _report(self, source: str) -> dict[str, Any]:

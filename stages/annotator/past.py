@@ -102,6 +102,7 @@ def _tell(broker: Broker, ledger: Ledger, survey: _Survey) -> int:
     epoch, kept = ledger.begin_epoch(), survey.kept
     state: dict[str, str | int | float | bytes] = {"epoch": epoch, "following": kept.following, "tracks": kept.tracks}
     facts: dict[str, str | int | float | bytes] = {"published": kept.following - 1, "retold": epoch}
+    facts["resumed"] = survey.last + 1
     with broker.transaction() as transaction:
         transaction.set_fields(keys.checkpoint(ledger.source), state | survey.counts)
         ledger.write_in(transaction, facts | ({"fps": kept.fps} if kept.fps else {}))

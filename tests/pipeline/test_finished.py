@@ -22,9 +22,11 @@ def begun(broker: Broker, source: str, frames: int) -> Ledger:
 
 def test_recordings_that_are_finished_are_counted_with_their_frames_and_bytes(any_broker: Broker) -> None:
     assert finished(any_broker) == Finished()
-    for source, frames in (("a", 10), ("b", 0), ("c", 5)):
-        settle(any_broker, source, begun(any_broker, source, frames).read())
-    assert finished(any_broker) == Finished(3, 15, 15_000)
+    for source, frames, resumed in (("a", 10, 3), ("b", 0, 0), ("c", 5, 0)):
+        ledger = begun(any_broker, source, frames)
+        ledger.write({"resumed": resumed})
+        settle(any_broker, source, ledger.read())
+    assert finished(any_broker) == Finished(3, 15, 12, 15_000)
     assert any_broker.members(keys.SOURCES) == set() and any_broker.members(keys.SETTLED) == {"a", "b", "c"}
 
 

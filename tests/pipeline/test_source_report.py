@@ -47,6 +47,11 @@ def test_a_source_that_adds_up_is_ok() -> None:
     assert (report.codec, report.width, report.height) == ("h264", 64, 48)
 
 
+def test_frames_a_second_are_those_of_this_run() -> None:
+    report = report_source(told(FINISHED | {"resumed": 6}, TRACKED), "gate", "", [], interrupted=False)
+    assert (report.frames, report.detected + report.failed, report.fps) == (10, 10, 2.0)
+
+
 @pytest.mark.parametrize(
     ("changed", "tracked", "wanted"),
     [

@@ -1,6 +1,7 @@
 """What a person sees: no markup out of names, each source in its row."""
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,15 @@ def shown(**options: Any) -> tuple[Console, io.StringIO]:
 def standing(published: int, done: int, **more: int) -> Standing:
     fields = {"epoch": 1, "published": published, "done.annotator": done, **more}
     return Standing({name: b"%d" % value for name, value in fields.items()})
+
+
+class Clock:
+    """Stands still, but where it is told to go on."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 def far(active: Mapping[str, Standing], *finished: int) -> Progress:
@@ -52,7 +62,24 @@ def test_elsewhere_there_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch)
     console, out = shown()
     with Display(console) as display:
         display.update(far({ODD: standing(9, 7, expected=20), "yard": standing(-1, -1)}))
-    assert out.getvalue().splitlines() == [f"{ODD}: 10 of 20 frames", "yard: 0 of ? frames"]
+    assert out.getvalue().splitlines() == [f"{ODD}: 8 of 20 frames, 0.0 fps", "yard: 0 of ? frames, 0.0 fps"]
+
+
+def test_a_line_tells_how_fast_it_goes_and_when_it_will_be_over() -> None:
+    console, out = shown()
+    clock = Clock()
+    with Display(console, clock) as display:
+        display.begin(Work(2, 8_000))  # by its bytes alone, all would be over in 4 s, with a recording that takes 14
+        for at_s in range(12):
+            clock.now_s = float(at_s)
+            written = 500 + 20 * at_s  # it was resumed: 500 are there from before
+            display.update(
+                far({"clip": standing(written - 1, written - 1, expected=1000, size=10_000, decoded=999, resumed=500)})
+            )
+    assert out.getvalue().splitlines() == [
+        "0 of 2 recordings, 720 frames, 20.0 fps, ETA 0:00:14, limited by detect",
+        "clip: 720 of 1000 frames, 20.0 fps, ETA 0:00:14",
+    ]
 
 
 def test_a_finished_source_is_no_longer_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +96,10 @@ def test_of_many_recordings_the_sum_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     with Display(console) as display:
         display.begin(Work(2000, 10**6))
         active = {f"clip{number}": standing(9, 7, decoded=90, expected=100) for number in range(8)}
-        display.update(far(active, 1500, 30_000, 7 * 10**5))
+        display.update(far(active, 1500, 30_000, 30_000, 7 * 10**5))
     first, *others = out.getvalue().splitlines()
-    assert first == "1500 of 2000 recordings, 30080 frames, limited by detect"
-    assert others == [f"clip{number}: 10 of 100 frames" for number in range(4)]
+    assert re.fullmatch(r"1500 of 2000 recordings, 30080 frames, [\d.]+ fps, limited by detect", first)
+    assert others == [f"clip{number}: 8 of 100 frames, 0.0 fps" for number in range(4)]
 
 
 def test_a_terminal_shows_the_sum_and_only_bars_of_what_is_worked_on() -> None:
@@ -80,7 +107,7 @@ def test_a_terminal_shows_the_sum_and_only_bars_of_what_is_worked_on() -> None:
     with Display(console) as display:
         display.begin(Work(3, 3000))
         display.update(far({"clip1": standing(49, 49, expected=100, size=1000)}))
-        display.update(far({"clip2": standing(24, 24, expected=100, size=1000)}, 1, 100, 1000))
+        display.update(far({"clip2": standing(24, 24, expected=100, size=1000)}, 1, 100, 100, 1000))
     last = out.getvalue().rsplit("recordings", 1)[1]
     assert "1/3" in last and "25/100" in last and "clip1" not in last
 

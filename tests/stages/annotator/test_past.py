@@ -85,7 +85,8 @@ def test_the_tracker_goes_on_from_its_state_and_at_its_rate(past: Past, journal:
     restored(past, broker)
     told: dict[str, Any] = broker.hashes[keys.checkpoint(SOURCE)]
     assert (told["following"], told["tracks"]) == (b"%d" % KEPT, b"eight")
-    assert float(Ledger(broker, SOURCE).read().fields["fps"]) == FPS
+    standing = Ledger(broker, SOURCE).read()
+    assert (float(standing.fields["fps"]), standing.number("resumed", 0), standing.made) == (FPS, FRAMES, 0)
     tracker(broker).step(0)
     assert [entry["id"][1] for entry in published(broker)] == [*range(KEPT, FRAMES)]
 
