@@ -30,7 +30,7 @@ from pipeline.registry import Registry
 from pipeline.ring_folder import remove_ownerless
 from pipeline.seal import Seal, new_key
 from pipeline.source_report import SourceReport, report_camera, report_source
-from pipeline.supervisor.manifest import MANIFEST, manifest, write_manifest
+from pipeline.supervisor.manifest import manifest, write_manifest
 from pipeline.supervisor.supervisor import Plan, Supervisor
 from stages.decoder.folder import videos_in
 from stages.decoder.settings import RecordingSource
@@ -78,7 +78,11 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
     """
     started_s = time.time()
     budget = plan(settings.memory_mb, ring_folder(settings))
-    state = _begun(settings, how)
+    state, left = _begun(settings, how)
+    if not left:
+        event = "nothing is left to do: it holds a finished run of these recordings; --force starts over"
+        display.log({"level": "info", "source": str(settings.annotator.output), "event": event})
+        return _told(state.finished())
     with ExitStack() as stack:
         stack.callback(remove_ownerless, ring_folder(settings))  # a decoder that was killed has left its ring
         folder = stack.enter_context(run_folder())
@@ -88,15 +92,15 @@ def run(settings: RunSettings, how: How, display: Display, stop: Event) -> tuple
         end = End(stop, how.duration_s)
         stack.callback(end.cancel)
         error = _worked(_left(settings, state), how, folder, broker, display, end)
-        facts = facts_of(settings, broker, how.detectors)
+        facts = facts_of(settings, broker, how.detectors, state)
         sources = list(_sources(settings, state, broker, interrupted=stop.is_set()))
     reports = tuple(_report(source) for source in sources)
     outcome = Outcome(reports, with_need(error, reports))
     return _closed(settings, state, outcome, manifest(sources, started_s, facts))
 
 
-def _begun(settings: RunSettings, how: How) -> RunState:
-    """Make the output folder, and see that no output of an earlier run is lost unasked.
+def _begun(settings: RunSettings, how: How) -> tuple[RunState, bool]:
+    """Make the output folder, and see that no output of an earlier run is lost unasked; return if there is work left.
 
     Raises:
         ConfigError: the folder can't be written to, outputs exist and `force` is not given, or one is a source; a
@@ -104,22 +108,21 @@ def _begun(settings: RunSettings, how: How) -> RunState:
     """
     check(settings.decoder.watch)
     output, recordings = settings.annotator.output, {**dict(settings.decoder.recordings), **_in_watched(settings)}
-    wanted = [path for name in recordings for path in _files(settings, name)]
+    wanted = {"": [output / NAME], **{name: _files(settings, name) for name in recordings}}
     sources = {path.resolve() for recording in recordings.values() for path in recording.files}
-    state = RunState(output)
+    state, left = RunState(output), True
     try:
         output.mkdir(parents=True, exist_ok=True)
-        own = [path for path in wanted if path.resolve() in sources]
+        own = [path for paths in wanted.values() for path in paths if path.resolve() in sources]
         if own:
             raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
         # A camera's outputs are named by their time: nothing of an earlier run is lost.
         if recordings or settings.decoder.watch.folders:
-            taken = [output / MANIFEST, output / NAME, *wanted]
-            state.begin(asked(settings), taken, resume=how.resume, force=how.force)
+            left = state.begin(asked(settings), wanted, resume=how.resume, force=how.force)
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise ConfigError(f"output folder {output}: can't be written to: {error.strerror}") from error
-    return state
+    return state, left or bool(settings.decoder.cameras)
 
 
 def _in_watched(settings: RunSettings) -> dict[str, RecordingSource]:
@@ -201,9 +204,15 @@ def _closed(
             write_report(settings.annotator.output, written)
     except SinkError as failure:
         return replace(outcome, error=outcome.error or str(failure)), written
-    if len(list(state.records())) == len(settings.decoder.recordings) and not settings.decoder.watch.folders:
+    done = {record["source"] for record in state.records()}
+    if done.issuperset(name for name, _ in settings.decoder.recordings) and not settings.decoder.watch.folders:
         state.finish()
     return outcome, written
+
+
+def _told(finished: dict[str, Any]) -> tuple[Outcome, dict[str, Any]]:
+    """Return what a finished run had to say."""
+    return Outcome(tuple(map(_report, finished["sources"])), None), finished
 
 
 def _report(source: Mapping[str, Any]) -> SourceReport:

@@ -75,7 +75,7 @@ _Format = Annotated[
     typer.Option("--format", help="Outputs: any of jsonl,mp4,parquet,coco,report. [default: jsonl,mp4]"),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, where its outputs are.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run; or do what has come since.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs of an earlier run.")]
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from pipeline import keys
 from pipeline.broker import Broker
+from pipeline.cli.asked import Asked
 from pipeline.cli.config import RunSettings
-from pipeline.cli.run_state import Asked
+from pipeline.cli.run_state import RunState
 from stages.detector.yolo_nas.card import fingerprint, read_card
 
 
@@ -23,7 +24,7 @@ def asked(settings: RunSettings) -> Asked:
     return Asked(sources, wanted, fingerprint(settings.detector.model))
 
 
-def facts_of(settings: RunSettings, broker: Broker, detectors: int) -> dict[str, Any]:
+def facts_of(settings: RunSettings, broker: Broker, detectors: int, state: RunState) -> dict[str, Any]:
     """Return versions, model, engine and settings."""
     model = settings.detector.model
     card = settings.detector.over(read_card(model))
@@ -40,5 +41,6 @@ def facts_of(settings: RunSettings, broker: Broker, detectors: int) -> dict[str,
         },
         "engine": ", ".join(engines) or None,
         "detectors": detectors,
+        **({"asked": state.asked} if state.unfinished else {}),
         "settings": settings.model_dump(mode="json", exclude={"redis": {"url"}, "name": True, "secret_key": True}),
     }

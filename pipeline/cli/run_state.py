@@ -3,61 +3,27 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from glob import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+from pipeline.cli.asked import Asked, Records, asked_in
 from pipeline.errors import ConfigError, SinkError
 from pipeline.supervisor.manifest import MANIFEST
 
 STATE_FOLDER: Final = ".detstream"
 _STATE: Final = "_run.json"
 """No source has a name that begins like this, and each has a file of its name beside it."""
-_VERSION: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What outputs depend on: a run is only gone on with if it is the same."""
-
-    sources: Mapping[str, Mapping[str, Any]]
-    """By name: path, size in bytes and time of change of each recording."""
-    settings: Mapping[str, Any]
-    model_sha256: str
-
-    def difference(self, other: "Asked") -> str | None:
-        """Return in what another run was not asked for the same, None if in nothing."""
-        for name in [*self.sources, *other.sources]:
-            ours, theirs = self.sources.get(name), other.sources.get(name)
-            if ours is None or theirs is None:
-                return f"the source {name} is {'new' if theirs is None else 'missing'}"
-            if ours != theirs:
-                return f"the recording of {name} is not the same as then ({ours['path']})"
-        for name, value in flat(self.settings).items():
-            before = flat(other.settings).get(name)
-            if before != value:
-                return f"{name} was {before!r}, is {value!r}"
-        return None if self.model_sha256 == other.model_sha256 else "the model's weights are not the same as then"
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one level: `detector.conf`."""
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            result |= flat(value, f"{prefix}{name}.")
-        else:
-            result[prefix + name] = value
-    return result
 
 
 class RunState:
     """The state of a run in its folder."""
 
     def __init__(self, output: Path) -> None:
-        self._output, self._folder = output, output / STATE_FOLDER
+        self._output, self._folder, self._manifest = output, output / STATE_FOLDER, output / MANIFEST
 
     @property
     def path(self) -> Path:
@@ -69,19 +35,39 @@ class RunState:
         """Whether there is a run to go on with."""
         return (self._folder / _STATE).is_file()
 
-    def begin(self, asked: Asked, outputs: Sequence[Path], *, resume: bool, force: bool) -> None:
-        """Begin, or go on; see that nothing of an earlier run is lost unasked.
+    def begin(self, asked: Asked, outputs: Mapping[str, Iterable[Path]], *, resume: bool, force: bool) -> bool:
+        """Begin, or go on; see that nothing of an earlier run is lost unasked. Return whether anything is left to do.
+
+        A finished run is gone on with, too, with what is new. `outputs`: of each source, and by no name those of
+        all together.
 
         Raises:
             ConfigError: there is something, and neither `resume` nor `force` is given, or it is of another run.
         """
         if self.unfinished and not force:
-            self._go_on(asked, resume=resume)
-            return
-        if resume and not force and (self._output / MANIFEST).exists():
-            raise ConfigError(f"{self._output} holds a finished run: nothing is left to do; --force starts over")
-        self._clear(outputs, force=force)
-        self._write(asked)
+            self._go_on(asked, outputs, resume=resume)
+        elif resume and not force and self._manifest.exists():
+            return self._extend(asked, outputs)
+        else:
+            self._clear([self._manifest, *chain.from_iterable(outputs.values())], force=force)
+            self._write(asked)
+        return True
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What this run and those that it goes on with were asked for, as JSON keeps it."""
+        return self._read().fields
+
+    def finished(self) -> dict[str, Any]:
+        """Return the manifest of a run that is finished.
+
+        Raises:
+            ConfigError: it can't be read.
+        """
+        try:
+            return dict(json.loads(self._manifest.read_text()))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self._manifest} is damaged ({error}): start over with --force") from error
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield what became of the sources that are finished."""
@@ -101,16 +87,61 @@ class RunState:
         shutil.rmtree(over, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _go_on(self, asked: Asked, *, resume: bool) -> None:
-        before = self._read()
-        done, of = len(list(self.records())), f" of {len(before.sources)}" if before.sources else ""
-        what = f"{self._output} holds an unfinished run ({done}{of} recordings done)"
+    def _go_on(self, asked: Asked, outputs: Mapping[str, Iterable[Path]], *, resume: bool) -> None:
+        before, done = self._read(), {record["source"]: record for record in self.records()}
+        of = f" of {len(before.sources)}" if before.sources else ""
+        what = f"{self._output} holds an unfinished run ({len(done)}{of} recordings done)"
         if not resume:
             raise ConfigError(f"{what}: go on with it with --resume, or start over with --force")
-        if difference := asked.difference(before):
+        if difference := asked.difference(before, done):
             raise ConfigError(f"{what}, but not of this: {difference}; ask for the same, or start over with --force")
+        self._add(asked, before, done, outputs)
 
-    def _clear(self, outputs: Sequence[Path], *, force: bool) -> None:
+    def _extend(self, asked: Asked, outputs: Mapping[str, Iterable[Path]]) -> bool:
+        """Make a finished run one that has something left to do; return whether there is anything."""
+        found = self.finished()
+        before = asked_in(self._manifest, found.get("asked"))
+        done = {source["source"]: source for source in found["sources"] if "checks" in source}
+        what = f"{self._output} holds a finished run"
+        if undone := before.sources.keys() - done.keys():
+            lost = f"not what is needed to go on with {min(undone)} ({STATE_FOLDER}/)"
+            raise ConfigError(f"{self._output} holds a run that was cut short, and {lost}: start over with --force")
+        if difference := asked.difference(before, done):
+            other = "choose another --output, or start over with --force"
+            raise ConfigError(f"{what}, but not of this: {difference}; {other}")
+        if not asked.new(before) and not asked.again(before, done):
+            return False
+        self._keep_records(done)
+        self._add(asked, before, done, outputs)
+        return True
+
+    def _add(self, asked: Asked, before: Asked, done: Records, outputs: Mapping[str, Iterable[Path]]) -> None:
+        """Go on, with new sources beside those that there were, and anew with those that failed and are mended."""
+        existing = [path for name in asked.new(before) for path in outputs.get(name, ()) if path.exists()]
+        if existing:
+            raise ConfigError(f"{existing[0]} exists, and is not of this run: move it away, or start over with --force")
+        together = asked.beside(before)
+        if together != before or not self.unfinished:
+            self._write(together)
+        for name in asked.again(before, done):
+            self._forget(name, together.sources.keys() | done.keys(), outputs.get(name, ()))
+
+    def _forget(self, name: str, sources: Iterable[str], outputs: Iterable[Path]) -> None:
+        """Remove all that is left of a source; last, that it is done."""
+        record = self._folder / f"{name}.json"
+        others = tuple(f"{other}." for other in sources if other.startswith(f"{name}."))
+        kept = [path for path in self._folder.glob(f"{escape(name)}.*") if not path.name.startswith(others)]
+        for path in [*outputs, *(path for path in kept if path != record), record]:
+            path.unlink(missing_ok=True)
+
+    def _keep_records(self, done: Records) -> None:
+        """Write what became of each source, as if the run had not been finished."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name, record in done.items():
+            (self._folder / f"{name}.json").write_text(json.dumps(record))
+        os.sync()  # once, where there may be ten thousand
+
+    def _clear(self, outputs: Iterable[Path], *, force: bool) -> None:
         existing = [path for path in outputs if path.exists()]
         if existing and not force:
             raise ConfigError(f"{existing[0]} exists: choose another --output, or overwrite it with --force")
@@ -119,22 +150,17 @@ class RunState:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _read(self) -> Asked:
-        path = self._folder / _STATE
         try:
-            found = json.loads(path.read_text())
-            if found["v"] == _VERSION:
-                return Asked(found["sources"], found["settings"], found["model_sha256"])
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigError(f"{path} is damaged ({error}): start over with --force") from error
-        raise ConfigError(f"{path} is of another version of detstream: start over with --force")
+            return asked_in(self.path, json.loads(self.path.read_text()))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.path} is damaged ({error}): start over with --force") from error
 
     def _write(self, asked: Asked) -> None:
-        fields = {"v": _VERSION, **{name: getattr(asked, name) for name in Asked.__slots__}}
-        path, draft = self._folder / _STATE, self._folder / f"{_STATE}.part"
+        path, draft = self.path, self._folder / f"{_STATE}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with draft.open("w") as file:
-                json.dump(fields, file)
+                json.dump(asked.fields, file)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.run_state import STATE_FOLDER, Asked, RunState
+from pipeline.cli.asked import Asked
+from pipeline.cli.run_state import STATE_FOLDER, RunState
 from pipeline.errors import ConfigError, SinkError
 
 ASKED = Asked(
     {"gate": {"path": "gate.mp4", "bytes": 9}, "yard": {"path": "yard.mp4", "bytes": 9}},
-    {"detector": {"conf": 0.5, "engine": {"kind": "torch"}}},
+    {"detector": {"conf": 0.5, "engine": {"kind": "torch"}}, "outputs": {"jsonl": {}}},
     "f00d",
 )
 
 
 def begin(folder: Path, asked: Asked = ASKED, *outputs: Path, resume: bool = False, force: bool = False) -> RunState:
     state = RunState(folder)
-    state.begin(asked, outputs, resume=resume, force=force)
+    assert state.begin(asked, {"hall": outputs}, resume=resume, force=force), "something is left to do"
     return state
 
 
@@ -31,7 +32,7 @@ def refused(*arguments: Any, **how: Any) -> str:
 
 
 def done(folder: Path, source: str) -> None:
-    (folder / STATE_FOLDER / f"{source}.json").write_text(json.dumps({"source": source, "frames": 7}))
+    (folder / STATE_FOLDER / f"{source}.json").write_text(json.dumps({"source": source, "status": "ok", "frames": 7}))
 
 
 def test_a_run_begins_and_ends(tmp_path: Path) -> None:
@@ -72,12 +73,99 @@ def test_it_is_gone_on_with_and_knows_what_is_done(tmp_path: Path) -> None:
     assert [record["source"] for record in state.records()] == ["gate"]
 
 
+def finished(folder: Path) -> None:
+    state = begin(folder)
+    records = [{"source": name, "status": "ok", "checks": {}} for name in ASKED.sources]
+    manifest = {"asked": state.asked, "sources": [*records, {"source": "camera"}]}
+    state.finish()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_a_finished_run_has_nothing_left_to_go_on_with(tmp_path: Path) -> None:
-    begin(tmp_path).finish()
-    (tmp_path / "manifest.json").write_text("{}")
-    said = refused(tmp_path, resume=True)
-    assert said == f"{tmp_path} holds a finished run: nothing is left to do; --force starts over"
+    finished(tmp_path)
+    state = RunState(tmp_path)
+    assert not state.begin(ASKED, {"gate": [tmp_path / "manifest.json"]}, resume=True, force=False)
+    assert not state.unfinished and [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert [source["source"] for source in state.finished()["sources"]] == ["gate", "yard", "camera"]
     begin(tmp_path, resume=True, force=True)
+
+
+def test_a_finished_run_is_gone_on_with_by_what_is_new(tmp_path: Path) -> None:
+    finished(tmp_path)
+    hall = {"path": "hall.mp4", "bytes": 9}
+    rotated = replace(ASKED, sources={"yard": ASKED.sources["yard"], "hall": hall})  # gate was deleted since
+    state = begin(tmp_path, rotated, resume=True)
+    assert [record["source"] for record in state.records()] == ["gate", "yard"]
+    assert state.asked["sources"] == {**ASKED.sources, "hall": hall}
+    begin(tmp_path, rotated, resume=True)  # killed, and once more
+
+
+def test_a_run_that_was_cut_short_and_has_lost_its_state_is_not_taken_for_finished(tmp_path: Path) -> None:
+    finished(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["sources"][1]["checks"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    said = refused(tmp_path, resume=True)
+    assert "holds a run that was cut short, and not what is needed to go on with yard (.detstream/)" in said
+
+
+def failed(folder: Path, source: str, recording: dict[str, Any] | None) -> None:
+    record = {"source": source, "status": "failed", "recording": recording}
+    (folder / STATE_FOLDER / f"{source}.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("then", "seen", "now", "again"),
+    [
+        (8, 8, 9, True),
+        (9, 8, 9, True),  # killed while it was forgotten: it is asked for already
+        (9, 9, 9, False),
+        (0, None, 9, True),  # it was not there
+        (9, None, 9, False),  # a folder that is one recording
+        (None, None, None, True),  # of a server, that may be up again
+    ],
+)
+def test_what_failed_and_may_be_well_now_is_done_anew(
+    tmp_path: Path, then: int | None, seen: int | None, now: int | None, again: bool
+) -> None:
+    def asked(size: int | None) -> Asked:
+        return replace(ASKED, sources={**ASKED.sources, "hall": {"path": "h", "bytes": size, "changed_ns": size}})
+
+    begin(tmp_path, asked(then))
+    failed(tmp_path, "hall", None if seen is None else {"path": "h", "bytes": seen, "changed_ns": seen})
+    done(tmp_path, "hall.2")
+    files = [tmp_path / "hall.jsonl", tmp_path / STATE_FOLDER / "hall.tracks"]
+    for path in files:
+        path.touch()
+    state = begin(tmp_path, asked(now), files[0], resume=True)
+    assert [record["source"] for record in state.records()] == ["hall.2"] + ["hall"] * (not again)
+    assert [path.exists() for path in files] == [not again] * 2
+    assert state.asked["sources"]["hall"]["bytes"] == now
+
+
+def test_what_would_be_overwritten_by_a_new_source_is_left(tmp_path: Path) -> None:
+    finished(tmp_path)
+    output = tmp_path / "hall.jsonl"
+    output.write_text("precious")
+    asked = replace(ASKED, sources={**ASKED.sources, "hall": {"path": "hall.mp4", "bytes": 9}})
+    wanted = f"{output} exists, and is not of this run: move it away, or start over with --force"
+    assert refused(tmp_path, asked, output, resume=True) == wanted
+    assert output.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ("{", "is damaged (Expecting property name"),
+        ('{"sources": []}', "is of another version of detstream"),
+        ('{"sources": [], "asked": {"v": 0}}', "is of another version of detstream"),
+        ('{"sources": [], "asked": {"v": 1}}', "is damaged ('sources')"),
+    ],
+)
+def test_a_finished_run_that_nobody_understands_is_left(tmp_path: Path, manifest: str, said: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    assert refused(tmp_path, resume=True).startswith(f"{tmp_path / 'manifest.json'} {said}")
+    assert (tmp_path / "manifest.json").read_text() == manifest
 
 
 def test_a_record_that_was_cut_counts_as_none(tmp_path: Path) -> None:
@@ -91,18 +179,29 @@ def test_a_record_that_was_cut_counts_as_none(tmp_path: Path) -> None:
     ("asked", "difference"),
     [
         (replace(ASKED, sources={"gate": ASKED.sources["gate"]}), "the source yard is missing"),
-        (replace(ASKED, sources={**ASKED.sources, "hall": {"path": "x"}}), "the source hall is new"),
+        (
+            replace(ASKED, sources={**ASKED.sources, "cam2-gate": ASKED.sources["gate"]}),
+            "the source gate is called cam2-gate now (gate.mp4)",
+        ),
         (
             replace(ASKED, sources={**ASKED.sources, "gate": {"path": "gate.mp4", "bytes": 8}}),
             "the recording of gate is not the same as then (gate.mp4)",
         ),
         (
-            replace(ASKED, settings={"detector": {"conf": 0.4, "engine": {"kind": "torch"}}}),
+            replace(ASKED, settings={**ASKED.settings, "detector": {"conf": 0.4, "engine": {"kind": "torch"}}}),
             "detector.conf was 0.5, is 0.4",
         ),
         (
-            replace(ASKED, settings={"detector": {"conf": 0.5, "engine": {"kind": "openvino"}}}),
+            replace(ASKED, settings={**ASKED.settings, "detector": {"conf": 0.5, "engine": {"kind": "openvino"}}}),
             "detector.engine.kind was 'torch', is 'openvino'",
+        ),
+        (
+            replace(ASKED, settings={**ASKED.settings, "outputs": {"jsonl": {}, "coco": {}}}),
+            "outputs were jsonl, are coco, jsonl",
+        ),
+        (
+            replace(ASKED, settings={"detector": {"conf": 0.5}, "outputs": {"jsonl": {}}}),
+            "detector.engine.kind was 'torch', is None",
         ),
         (replace(ASKED, model_sha256="beef"), "the model's weights are not the same as then"),
     ],
@@ -111,6 +210,13 @@ def test_another_run_is_not_mixed_into_it(tmp_path: Path, asked: Asked, differen
     begin(tmp_path)
     assert f"but not of this: {difference}; ask for the same" in refused(tmp_path, asked, resume=True)
     assert RunState(tmp_path).unfinished
+
+
+def test_an_unfinished_run_takes_what_is_new_and_misses_nothing_that_is_done(tmp_path: Path) -> None:
+    begin(tmp_path)
+    done(tmp_path, "gate")
+    others = {"yard": ASKED.sources["yard"], "hall": {"path": "hall.mp4", "bytes": 9}}
+    assert [*begin(tmp_path, replace(ASKED, sources=others), resume=True).asked["sources"]] == ["gate", "yard", "hall"]
 
 
 def test_outputs_that_exist_are_only_overwritten_by_force(tmp_path: Path) -> None:
