@@ -61,9 +61,11 @@ class Asked:
                 yield f"the source {name} is missing"
             elif now is not None and now != then and name not in again:
                 yield f"the recording of {name} is not the same as then ({now['path']})"
+        called = {then["path"]: name for name, then in before.sources.items()}
         for name in self.new(before):
-            if known := [old for old, then in before.sources.items() if then == self.sources[name]]:
-                yield f"the source {known[0]} is called {name} now ({self.sources[name]['path']})"
+            old = called.get(self.sources[name]["path"])
+            if old is not None and before.sources[old] == self.sources[name]:
+                yield f"the source {old} is called {name} now ({self.sources[name]['path']})"
 
     def _other_settings(self, before: "Asked") -> Iterator[str]:
         now, then = (sorted(one.settings.get("outputs", ())) for one in (self, before))

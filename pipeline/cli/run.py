@@ -65,7 +65,7 @@ class How:
     force: bool = False
     """Outputs of an earlier run may be overwritten."""
     resume: bool = False
-    """An unfinished run is to be gone on with."""
+    """A run is to be gone on with: an unfinished one, or a finished one with what has come since."""
     duration_s: float | None = None
 
 
