@@ -204,8 +204,7 @@ def _closed(
             write_report(settings.annotator.output, written)
     except SinkError as failure:
         return replace(outcome, error=outcome.error or str(failure)), written
-    done = {record["source"] for record in state.records()}
-    if done.issuperset(name for name, _ in settings.decoder.recordings) and not settings.decoder.watch.folders:
+    if state.over:
         state.finish()
     return outcome, written
 

@@ -77,6 +77,14 @@ class RunState:
                 if "source" in found:
                     yield found
 
+    @property
+    def over(self) -> bool:
+        """Whether all recordings that were asked for are done; of a watched folder never."""
+        if not self.unfinished:
+            return True
+        asked, done = self._read(), {record["source"] for record in self.records()}
+        return asked.sources.keys() <= done and not asked.settings.get("watch", {}).get("folders")
+
     def finish(self) -> None:
         """Remove what is only needed to go on; at once, as with a half of it nobody could."""
         over = self._folder.with_name(f"{STATE_FOLDER}.over")

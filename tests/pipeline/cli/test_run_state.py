@@ -43,6 +43,17 @@ def test_a_run_begins_and_ends(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_is_over_when_all_that_was_asked_for_is_done(tmp_path: Path) -> None:
+    found = [RunState(tmp_path).over]  # nothing was asked for
+    begin(tmp_path)
+    for name in ASKED.sources:
+        done(tmp_path, name)
+        found.append(RunState(tmp_path).over)
+    watching = {**ASKED.settings, "watch": {"folders": ["incoming"]}}
+    begin(tmp_path, replace(ASKED, sources={}, settings=watching), force=True)
+    assert [*found, RunState(tmp_path).over] == [True, False, True, False]
+
+
 def test_killed_while_it_is_removed_it_is_there_or_not_but_never_a_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
