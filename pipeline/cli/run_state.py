@@ -109,7 +109,7 @@ class RunState:
         """Make a finished run one that has something left to do; return whether there is anything."""
         found = self.finished()
         before = asked_in(self._manifest, found.get("asked"))
-        done = {source["source"]: source for source in found["sources"] if "checks" in source}
+        done = {source["source"]: source for source in found.get("sources", ()) if "checks" in source}
         what = f"{self._output} holds a finished run"
         if undone := before.sources.keys() - done.keys():
             lost = f"not what is needed to go on with {min(undone)} ({STATE_FOLDER}/)"
@@ -119,15 +119,14 @@ class RunState:
             raise ConfigError(f"{what}, but not of this: {difference}; {other}")
         if not asked.new(before) and not asked.again(before, done):
             return False
+        _refuse_existing(asked.new(before), outputs)
         self._keep_records(done)
         self._add(asked, before, done, outputs)
         return True
 
     def _add(self, asked: Asked, before: Asked, done: Records, outputs: Mapping[str, Iterable[Path]]) -> None:
         """Go on, with new sources beside those that there were, and anew with those that failed and are mended."""
-        existing = [path for name in asked.new(before) for path in outputs.get(name, ()) if path.exists()]
-        if existing:
-            raise ConfigError(f"{existing[0]} exists, and is not of this run: move it away, or start over with --force")
+        _refuse_existing(asked.new(before), outputs)
         together = asked.beside(before)
         if together != before or not self.unfinished:
             self._write(together)
@@ -176,6 +175,12 @@ class RunState:
                 _sync(folder)
         except OSError as error:
             raise SinkError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def _refuse_existing(new: Iterable[str], outputs: Mapping[str, Iterable[Path]]) -> None:
+    for path in chain.from_iterable(outputs.get(name, ()) for name in new):
+        if path.exists():
+            raise ConfigError(f"{path} exists, and is not of this run: move it away, or start over with --force")
 
 
 def _sync(folder: Path) -> None:

@@ -161,6 +161,7 @@ def test_what_would_be_overwritten_by_a_new_source_is_left(tmp_path: Path) -> No
     asked = replace(ASKED, sources={**ASKED.sources, "hall": {"path": "hall.mp4", "bytes": 9}})
     wanted = f"{output} exists, and is not of this run: move it away, or start over with --force"
     assert refused(tmp_path, asked, output, resume=True) == wanted
+    assert not (tmp_path / STATE_FOLDER).exists()
     assert output.read_text() == "precious"
 
 
