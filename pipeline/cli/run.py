@@ -118,11 +118,14 @@ def _begun(settings: RunSettings, how: How) -> tuple[RunState, bool]:
             raise ConfigError(f"{own[0]} is both a source and an output: choose another --output")
         # A camera's outputs are named by their time: nothing of an earlier run is lost.
         if recordings or settings.decoder.watch.folders:
-            left = state.begin(asked(settings), wanted, resume=how.resume, force=how.force)
+            live = bool(settings.decoder.cameras)
+            left = state.begin(asked(settings), wanted, resume=how.resume, force=how.force, live=live)
+        elif not how.force:
+            state.spare()
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
         raise ConfigError(f"output folder {output}: can't be written to: {error.strerror}") from error
-    return state, left or bool(settings.decoder.cameras)
+    return state, left
 
 
 def _in_watched(settings: RunSettings) -> dict[str, RecordingSource]:

@@ -35,11 +35,19 @@ class RunState:
         """Whether there is a run to go on with."""
         return (self._folder / _STATE).is_file()
 
-    def begin(self, asked: Asked, outputs: Mapping[str, Iterable[Path]], *, resume: bool, force: bool) -> bool:
+    def begin(
+        self,
+        asked: Asked,
+        outputs: Mapping[str, Iterable[Path]],
+        *,
+        resume: bool,
+        force: bool,
+        live: bool = False,
+    ) -> bool:
         """Begin, or go on; see that nothing of an earlier run is lost unasked. Return whether anything is left to do.
 
         A finished run is gone on with, too, with what is new. `outputs`: of each source, and by no name those of
-        all together.
+        all together. `live`: there are cameras, too, so that there is always something to do.
 
         Raises:
             ConfigError: there is something, and neither `resume` nor `force` is given, or it is of another run.
@@ -47,11 +55,22 @@ class RunState:
         if self.unfinished and not force:
             self._go_on(asked, outputs, resume=resume)
         elif resume and not force and self._manifest.exists():
-            return self._extend(asked, outputs)
+            return self._extend(asked, outputs, live=live)
         else:
             self._clear([self._manifest, *chain.from_iterable(outputs.values())], force=force)
             self._write(asked)
         return True
+
+    def spare(self) -> None:
+        """See that a run of cameras alone doesn't take the place of one of recordings.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        known = self.unfinished or (self._manifest.exists() and self.finished().get("asked"))
+        if known:
+            what = "choose another --output for the cameras, or overwrite its manifest with --force"
+            raise ConfigError(f"{self._output} holds a run of recordings: {what}")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -105,7 +124,7 @@ class RunState:
             raise ConfigError(f"{what}, but not of this: {difference}; ask for the same, or start over with --force")
         self._add(asked, before, done, outputs)
 
-    def _extend(self, asked: Asked, outputs: Mapping[str, Iterable[Path]]) -> bool:
+    def _extend(self, asked: Asked, outputs: Mapping[str, Iterable[Path]], *, live: bool) -> bool:
         """Make a finished run one that has something left to do; return whether there is anything."""
         found = self.finished()
         before = asked_in(self._manifest, found.get("asked"))
@@ -117,7 +136,7 @@ class RunState:
         if difference := asked.difference(before, done):
             other = "choose another --output, or start over with --force"
             raise ConfigError(f"{what}, but not of this: {difference}; {other}")
-        if not asked.new(before) and not asked.again(before, done):
+        if not (live or asked.new(before) or asked.again(before, done)):
             return False
         _refuse_existing(asked.new(before), outputs)
         self._keep_records(done)

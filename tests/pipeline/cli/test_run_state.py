@@ -101,6 +101,27 @@ def test_a_finished_run_has_nothing_left_to_go_on_with(tmp_path: Path) -> None:
     begin(tmp_path, resume=True, force=True)
 
 
+def test_cameras_alone_do_not_take_the_place_of_recordings(tmp_path: Path) -> None:
+    RunState(tmp_path).spare()
+    begin(tmp_path)
+    with pytest.raises(ConfigError, match="holds a run of recordings: choose another --output for the cameras"):
+        RunState(tmp_path).spare()
+    begin(tmp_path, force=True).finish()
+    (tmp_path / "manifest.json").write_text('{"sources": []}')  # of a run of cameras
+    RunState(tmp_path).spare()
+    (tmp_path / "manifest.json").unlink()
+    finished(tmp_path)
+    with pytest.raises(ConfigError, match="holds a run of recordings"):
+        RunState(tmp_path).spare()
+
+
+def test_a_finished_run_is_gone_on_with_by_its_cameras(tmp_path: Path) -> None:
+    finished(tmp_path)
+    state = RunState(tmp_path)
+    assert state.begin(ASKED, {}, resume=True, force=False, live=True) and state.over
+    assert [record["source"] for record in state.records()] == ["gate", "yard"]
+
+
 def test_a_finished_run_is_gone_on_with_by_what_is_new(tmp_path: Path) -> None:
     finished(tmp_path)
     hall = {"path": "hall.mp4", "bytes": 9}
