@@ -14,6 +14,7 @@ from pipeline.finished import Finished
 from pipeline.ledger import Standing
 from pipeline.source_report import SourceReport
 from pipeline.supervisor.supervisor import Progress
+from tests.clock import Clock
 
 ODD = "a[red]b"
 
@@ -26,15 +27,6 @@ def shown(**options: Any) -> tuple[Console, io.StringIO]:
 def standing(published: int, done: int, **more: int) -> Standing:
     fields = {"epoch": 1, "published": published, "done.annotator": done, **more}
     return Standing({name: b"%d" % value for name, value in fields.items()})
-
-
-class Clock:
-    """Stands still, but where it is told to go on."""
-
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def far(active: Mapping[str, Standing], *finished: int) -> Progress:
@@ -67,7 +59,7 @@ def test_elsewhere_there_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_line_tells_how_fast_it_goes_and_when_it_will_be_over() -> None:
     console, out = shown()
-    clock = Clock()
+    clock = Clock(0.0)
     with Display(console, clock) as display:
         display.begin(Work(2, 8_000))  # by its bytes alone, all would be over in 4 s, with a recording that takes 14
         for at_s in range(12):

@@ -16,6 +16,7 @@ from pipeline.process import HOPELESS
 from pipeline.supervisor import supervisor as module
 from pipeline.supervisor.child import LogLine
 from pipeline.supervisor.supervisor import Plan, Progress, Supervisor
+from tests.clock import Clock
 from tests.fakes import MemoryBroker
 from tests.pipeline.supervisor.small_stages import ENDS, STAYS, complains, lives, write_stage
 
@@ -120,17 +121,8 @@ def test_another_run_in_the_same_database_is_refused_until_the_first_is_over(
     second.prepare(Event())
 
 
-class Clock:
-    """Stands still, but where it is told to go on."""
-
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def test_the_lease_of_a_run_that_was_killed_is_waited_for(plan: Plan) -> None:
-    broker = MemoryBroker(clock=(clock := Clock()))
+    broker = MemoryBroker(clock=(clock := Clock(0.0)))
     supervised(plan, broker)
     lines: list[dict[str, Any]] = []
 
@@ -146,7 +138,7 @@ def test_a_machine_that_stalls_for_as_long_as_the_lease_takes_it_all_the_same(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LEASE_S", 0.0)
-    broker = MemoryBroker(clock=(clock := Clock()))
+    broker = MemoryBroker(clock=(clock := Clock(0.0)))
     broker.lease(keys.role(keys.RUN), "killed", 10.0)
 
     class Stalling(Event):

@@ -1,7 +1,6 @@
 """How full the engine is, and when it will have a place: what a camera's frame is chosen by."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,18 +14,9 @@ from pipeline.messages import FrameMeta
 from stages.detector import flights as module
 from stages.detector.engine import RawBoxes
 from stages.detector.flights import Flight, Flights
+from tests.clock import Clock
 
 FRAME = Frame(FrameMeta("gate", 1, 0, 0.0, 4, 4), np.zeros((4, 4, 3), np.uint8))
-
-
-@dataclass
-class Clock:
-    """Stands still unless a test moves it; in the place of the module `time`."""
-
-    now_s: float = 100.0
-
-    def monotonic(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
