@@ -4,7 +4,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stages.annotator.screens.screen import Screen
 from stages.annotator.sinks.hls import HlsSink
 from stages.annotator.sinks.push import PushSink
 from tests.conftest import missing
-from tests.pipeline.broker_steps import wait_for
+from tests.pipeline.broker_steps import DEADLINE_S, wait_for
 from tests.planes import planar
 from tests.stages.annotator.frames import found
 
@@ -71,8 +71,8 @@ def test_what_there_is_no_time_for_is_left_out_and_nobody_waits(tmp_path: Path) 
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """FFmpeg as an RTMP server that keeps what it gets."""
+def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], Path]]]:
+    """FFmpeg as an RTMP server that keeps what it gets: its URL, and where that is when the sender has gone."""
     if shutil.which("ffmpeg") is None:
         missing("FFmpeg is not installed; on Debian: apt install ffmpeg")
     with socket.socket() as probe:
@@ -81,19 +81,26 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     kept = tmp_path / "kept.flv"
     command = ["ffmpeg", "-v", "error", "-listen", "1", "-i", f"{url}gate", "-c", "copy", str(kept)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield url, kept
+
+    def whole() -> Path:
+        assert process.wait(DEADLINE_S) == 0
+        return kept
+
+    yield url, whole
     process.kill()
     process.wait()
 
 
-def test_a_camera_is_pushed_to_a_server_that_may_come_later(server: tuple[str, Path], tmp_path: Path) -> None:
-    url, kept = server
+def test_a_camera_is_pushed_to_a_server_that_may_come_later(
+    server: tuple[str, Callable[[], Path]], tmp_path: Path
+) -> None:
+    url, whole = server
     settings = PushSink(url=url + "{source}")
     screen = Screen(settings, settings.target(tmp_path, "gate"), Pauses(lambda: -0.9))
     show(screen, 0, 60)
     screen.close()
     assert screen.written >= 50
-    wait_for(lambda: kept.exists() and len(decoded(kept)) >= 40)
+    assert len(decoded(whole())) >= 40
 
 
 def test_a_wrong_address_is_refused_at_once() -> None:
