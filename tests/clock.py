@@ -14,3 +14,6 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.now_s
+
+    def time_ns(self) -> int:
+        return round(self.now_s * 1e9)

@@ -22,7 +22,7 @@ class Flight:
     deliveries: Sequence[Delivery]
     frames: Sequence[Frame]
     answer: Future[list[RawBoxes]]
-    submitted_s: float = field(default_factory=time.monotonic)
+    submitted_s: float = field(default_factory=lambda: time.monotonic())
     landed_s: float | None = None
 
     def __post_init__(self) -> None:
