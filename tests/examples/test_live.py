@@ -24,8 +24,7 @@ class Program:
     def __init__(self, *command: str | Path, folder: Path = CONSUMERS) -> None:
         options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
         # A shell lets what it runs in the background ignore Ctrl-C, and all below it.
-        options["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-        self.process = subprocess.Popen(list(map(str, command)), **options)
+        self.process = subprocess.Popen(["env", "--default-signal=INT", *map(str, command)], **options)
 
     def __enter__(self) -> Self:
         return self
