@@ -12,6 +12,7 @@ longer than the others, and to compile takes 0.4 s for the demo and 0.7 s for L,
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
@@ -145,9 +146,20 @@ def _counted(threads: int) -> str:
     return "1 thread" if threads == 1 else f"{threads} threads"
 
 
-def _compiled(path: Path, hint: str, streams: int, threads: int) -> Any:
+@cache
+def _core() -> Any:
+    """Return OpenVINO's core, one for as long as the process lives.
+
+    On CPUs with AMX its CPU plug-in gives the thread that loads it a stack for signals, and frees that with the last
+    model. Of two whose lives overlap the wrong one stays, freed, and the next signal, a Ctrl-C, is a segmentation
+    fault (seen with 2026.4).
+    """
     import openvino
 
+    return openvino.Core()
+
+
+def _compiled(path: Path, hint: str, streams: int, threads: int) -> Any:
     config = {
         "PERFORMANCE_HINT": hint.upper(),
         "NUM_STREAMS": streams,
@@ -156,6 +168,6 @@ def _compiled(path: Path, hint: str, streams: int, threads: int) -> Any:
         "ENABLE_CPU_PINNING": False,  # two processes would pin their threads to the same cores
     }
     try:
-        return openvino.Core().compile_model(path, "CPU", config)
+        return _core().compile_model(path, "CPU", config)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO can't compile {path}: {error}") from error

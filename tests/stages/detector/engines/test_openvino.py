@@ -27,6 +27,28 @@ engine.close()
 """
 
 
+TWO_LIVES = """
+import os, signal, sys
+from pathlib import Path
+from stages.detector.engines.openvino import OpenVinoEngine
+told = []
+signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+engines = [OpenVinoEngine(streams=1, cache_dir=Path(sys.argv[1])).build(sys.argv[2]) for _ in range(2)]
+while engines:
+    engines.pop(0).close()
+os.kill(os.getpid(), signal.SIGTERM)
+assert told == [signal.SIGTERM]
+"""
+
+
+def test_signals_arrive_after_engines_have_gone_in_the_order_in_which_they_came(
+    converted_models: Path, small_model: str
+) -> None:
+    OpenVinoEngine(streams=1, cache_dir=converted_models).build(small_model).close()
+    command = [sys.executable, "-c", TWO_LIVES, str(converted_models), small_model]
+    assert subprocess.run(command, cwd=ROOT, timeout=DEADLINE_S, check=False).returncode == 0
+
+
 def run(cache: Path, model: str, streams: int) -> subprocess.Popen[str]:
     """Start a process that prints the digest of its result."""
     command = [sys.executable, "-c", SECOND_START, str(cache), model, str(streams)]
