@@ -36,12 +36,15 @@ class Asked:
         return [name for name in self.sources if name not in before.sources]
 
     def again(self, before: "Asked", done: Records) -> list[str]:
-        """Return the sources that failed then, and may not now: other files, or such as are read from a server."""
+        """Return the sources that failed then, and may not now: other files, or of a server that gave nothing.
+
+        What a server gave before it failed is kept: it may fail again.
+        """
         failed = [name for name, record in done.items() if record["status"] == "failed" and name in self.sources]
         return [
             name
             for name in failed
-            if (now := self.sources[name])["bytes"] is None
+            if ((now := self.sources[name])["bytes"] is None and not done[name].get("frames"))
             or now != before.sources.get(name)
             or not _is_still(now, done[name].get("recording"))
         ]

@@ -85,7 +85,7 @@ class RunState:
         """
         try:
             return dict(json.loads(self._manifest.read_text()))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{self._manifest} is damaged ({error}): start over with --force") from error
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -122,6 +122,7 @@ class RunState:
             raise ConfigError(f"{what}: go on with it with --resume, or start over with --force")
         if difference := asked.difference(before, done):
             raise ConfigError(f"{what}, but not of this: {difference}; ask for the same, or start over with --force")
+        _refuse_existing(asked.new(before), outputs)
         self._add(asked, before, done, outputs)
 
     def _extend(self, asked: Asked, outputs: Mapping[str, Iterable[Path]], *, live: bool) -> bool:
@@ -145,7 +146,6 @@ class RunState:
 
     def _add(self, asked: Asked, before: Asked, done: Records, outputs: Mapping[str, Iterable[Path]]) -> None:
         """Go on, with new sources beside those that there were, and anew with those that failed and are mended."""
-        _refuse_existing(asked.new(before), outputs)
         together = asked.beside(before)
         if together != before or not self.unfinished:
             self._write(together)

@@ -101,8 +101,11 @@ def _tell(broker: Broker, ledger: Ledger, survey: _Survey) -> int:
     """Tell the broker where the tracker was, and what it went by; return the epoch of what is sent again."""
     epoch, kept = ledger.begin_epoch(), survey.kept
     state: dict[str, str | int | float | bytes] = {"epoch": epoch, "following": kept.following, "tracks": kept.tracks}
-    facts: dict[str, str | int | float | bytes] = {"published": kept.following - 1, "retold": epoch}
-    facts["resumed"] = survey.last + 1
+    facts: dict[str, str | int | float | bytes] = {
+        "published": kept.following - 1,
+        "resumed": survey.last + 1,
+        "retold": epoch,
+    }
     with broker.transaction() as transaction:
         transaction.set_fields(keys.checkpoint(ledger.source), state | survey.counts)
         ledger.write_in(transaction, facts | ({"fps": kept.fps} if kept.fps else {}))

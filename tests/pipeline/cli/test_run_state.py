@@ -141,8 +141,8 @@ def test_a_run_that_was_cut_short_and_has_lost_its_state_is_not_taken_for_finish
     assert "holds a run that was cut short, and not what is needed to go on with yard (.detstream/)" in said
 
 
-def failed(folder: Path, source: str, recording: dict[str, Any] | None) -> None:
-    record = {"source": source, "status": "failed", "recording": recording}
+def failed(folder: Path, source: str, recording: dict[str, Any] | None, frames: int = 0) -> None:
+    record = {"source": source, "status": "failed", "recording": recording, "frames": frames}
     (folder / STATE_FOLDER / f"{source}.json").write_text(json.dumps(record))
 
 
@@ -190,6 +190,7 @@ def test_what_would_be_overwritten_by_a_new_source_is_left(tmp_path: Path) -> No
     ("manifest", "said"),
     [
         ("{", "is damaged (Expecting property name"),
+        ("[1]", "is damaged (cannot convert"),
         ('{"sources": []}', "is of another version of detstream"),
         ('{"sources": [], "asked": {"v": 0}}', "is of another version of detstream"),
         ('{"sources": [], "asked": {"v": 1}}', "is damaged ('sources')"),
@@ -243,6 +244,16 @@ def test_another_run_is_not_mixed_into_it(tmp_path: Path, asked: Asked, differen
     begin(tmp_path)
     assert f"but not of this: {difference}; ask for the same" in refused(tmp_path, asked, resume=True)
     assert RunState(tmp_path).unfinished
+
+
+def test_what_a_server_gave_before_it_failed_is_kept(tmp_path: Path) -> None:
+    asked = replace(ASKED, sources={"hall": {"path": "https://host/hall.mp4", "bytes": None, "changed_ns": None}})
+    begin(tmp_path, asked)
+    failed(tmp_path, "hall", None, frames=900)
+    output = tmp_path / "hall.jsonl"
+    output.write_text("900 lines")
+    state = begin(tmp_path, asked, output, resume=True)
+    assert state.over and output.read_text() == "900 lines"
 
 
 def test_an_unfinished_run_takes_what_is_new_and_misses_nothing_that_is_done(tmp_path: Path) -> None:

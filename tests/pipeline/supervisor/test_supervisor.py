@@ -147,6 +147,7 @@ def test_a_machine_that_stalls_for_as_long_as_the_lease_takes_it_all_the_same(
             return super().wait(0.2)
 
     Supervisor(broker, plan, lambda line: None).prepare(Stalling())
+    assert broker.leases[keys.role(keys.RUN)][0].startswith("run-")
 
 
 def test_whoever_waits_for_another_run_can_be_told_to_stop(plan: Plan) -> None:
